@@ -1,0 +1,82 @@
+"""The kinds of text that people and systems may send, each with its limit.
+
+Limits of text count UTF-8 bytes where the bytes are what is stored (`body`), characters elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
+from pydantic_core import PydanticCustomError
+
+MAX_BODY_BYTES: Final = 64 * 1024
+MAX_TITLE_CHARACTERS: Final = 200
+
+# C0 and C1 controls and DEL, but for tab, line feed and carriage return; and lone surrogates,
+# which JSON can spell ("\ud800") and UTF-8 cannot.
+_NOT_IN_BODY: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_NOT_IN_LINE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def _refuse(pattern: re.Pattern[str], value: str) -> None:
+    if found := pattern.search(value):
+        raise PydanticCustomError(
+            "text_control_character",
+            "contains the control character U+{code_point} at character {at}, which is not allowed here",
+            {"code_point": f"{ord(found.group()):04X}", "at": found.start() + 1},
+        )
+
+
+def _not_blank(value: str) -> None:
+    if not value or value.isspace():
+        raise PydanticCustomError("text_blank", "must not be empty or only white space")
+
+
+def check_body(value: str) -> str:
+    """Text of several lines, as a person wrote it: any Unicode, 64 KiB of UTF-8 at most, not blank."""
+    _not_blank(value)
+    _refuse(_NOT_IN_BODY, value)
+    size = len(value) if value.isascii() else len(value.encode())
+    if size > MAX_BODY_BYTES:
+        raise PydanticCustomError(
+            "text_too_long",
+            "is {size} bytes long in UTF-8, at most {limit} are allowed",
+            {"size": size, "limit": MAX_BODY_BYTES},
+        )
+    return value
+
+
+def check_line(value: str) -> str:
+    """Text of one line, not blank."""
+    _not_blank(value)
+    _refuse(_NOT_IN_LINE, value)
+    return value
+
+
+# JSON Schema counts characters only: its bound is the widest that can fit, and the words say the rest.
+_BODY_SCHEMA: Final[dict[str, JsonValue]] = {
+    "minLength": 1,
+    "maxLength": MAX_BODY_BYTES,
+    "description": f"Not blank, without control characters, at most {MAX_BODY_BYTES} bytes in UTF-8",
+}
+
+Body = Annotated[str, AfterValidator(check_body), Field(json_schema_extra=_BODY_SCHEMA)]
+"""What a person wrote, kept exactly."""
+
+Title = Annotated[str, StringConstraints(max_length=MAX_TITLE_CHARACTERS), AfterValidator(check_line)]
+ShortLine = Annotated[str, StringConstraints(max_length=128), AfterValidator(check_line)]
+Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(check_line)]
+
+Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+"""A word of a vocabulary: a topic, the kind of an identifier."""
+
+AccountId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,31}$")]
+"""An account's short id. Safe as a token of a NATS subject: no dot, space or wildcard."""
+
+PersonId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+"""A person's or a system's id. Never a name or an address: it stands in the clear in every event."""
+
+CommandId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+"""Chosen by the caller: the same command with the same id has one effect, however often it is sent."""

@@ -1,0 +1,1 @@
+"""The contract of the ticket service: its events, requests and refusals."""

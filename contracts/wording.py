@@ -1,0 +1,187 @@
+"""What refusals and broken rules say to a person, in every language of Casetrail.
+
+One table from code to wording; the codes are stable, the words may be improved at any time. `{name}` is
+filled from the error's data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+from contracts.number import shown
+
+Language = Literal["en", "pl"]
+LANGUAGES: Final[tuple[Language, ...]] = ("en", "pl")
+
+
+class Wording(NamedTuple):
+    """The same sentence in each language."""
+
+    en: str
+    pl: str
+
+
+REFUSALS: Final[Mapping[str, Wording]] = {
+    "ticket_not_found": Wording(
+        "There is no ticket {number} here.",
+        "Nie ma tu zgłoszenia {number}.",
+    ),
+    "ticket_is_closed": Wording(
+        "Ticket {number} is closed and takes no replies. You can reopen it, or open a new ticket about it.",
+        "Zgłoszenie {number} jest zamknięte i nie przyjmuje odpowiedzi. "
+        "Możesz otworzyć je ponownie albo utworzyć nowe zgłoszenie w tej sprawie.",
+    ),
+    "ticket_is_already_closed": Wording(
+        "Ticket {number} is closed already.",
+        "Zgłoszenie {number} jest już zamknięte.",
+    ),
+    "ticket_is_open": Wording(
+        "Ticket {number} is open; only a closed ticket can be reopened.",
+        "Zgłoszenie {number} jest otwarte; ponownie otworzyć można tylko zgłoszenie zamknięte.",
+    ),
+    "ticket_is_full": Wording(
+        "Ticket {number} has {limit} events and takes no more replies. Please open a new ticket about it.",
+        "Zgłoszenie {number} ma już {limit} zdarzeń i nie przyjmuje odpowiedzi. "
+        "Utwórz nowe zgłoszenie w tej sprawie.",
+    ),
+    "ticket_did_not_exist": Wording(
+        "Ticket {number} did not exist yet at that point.",
+        "Zgłoszenie {number} jeszcze wtedy nie istniało.",
+    ),
+    "followed_ticket_not_found": Wording(
+        "There is no ticket {number} here that this one could follow up.",
+        "Nie ma tu zgłoszenia {number}, do którego to mogłoby nawiązywać.",
+    ),
+    "command_id_reused": Wording(
+        "The command id {command_id} was used before for something else; nothing was done.",
+        "Identyfikator polecenia {command_id} został już użyty do czegoś innego; nic nie zrobiono.",
+    ),
+}
+
+UNAVAILABLE: Final[Mapping[str, Wording]] = {
+    "unavailable": Wording(
+        "The service cannot answer right now. Please try again; nothing is done twice.",
+        "Usługa chwilowo nie odpowiada. Spróbuj ponownie; nic nie zostanie wykonane dwa razy.",
+    ),
+    "busy": Wording(
+        "The service has too much to do right now. Please try again in a moment; nothing was done.",
+        "Usługa jest chwilowo przeciążona. Spróbuj ponownie za chwilę; nic nie zostało wykonane.",
+    ),
+    "replica_behind": Wording(
+        "The latest changes have not arrived here yet. Please try again in a moment.",
+        "Najnowsze zmiany jeszcze tu nie dotarły. Spróbuj ponownie za chwilę.",
+    ),
+}
+
+INTERNAL: Final = Wording(
+    "Something went wrong on our side; it has been logged.",
+    "Coś poszło nie tak po naszej stronie; zapisaliśmy to w dzienniku.",
+)
+
+MALFORMED: Final = Wording(
+    "The request is not as it must be.",
+    "Żądanie ma niewłaściwą postać.",
+)
+
+RULES: Final[Mapping[str, Wording]] = {
+    "missing": Wording("is missing", "brakuje"),
+    "extra_forbidden": Wording("is not a field that is known here", "nie jest znanym tu polem"),
+    "json_invalid": Wording(
+        "is not valid JSON in UTF-8: {error}", "nie jest poprawnym JSON w UTF-8: {error}"
+    ),
+    "too_large": Wording(
+        "is {size} bytes long, at most {limit} are allowed",
+        "ma {size} bajtów, dozwolone jest najwyżej {limit}",
+    ),
+    "text_blank": Wording(
+        "must not be empty or only white space", "nie może być puste ani składać się z samych odstępów"
+    ),
+    "text_control_character": Wording(
+        "contains the control character U+{code_point} at character {at}, which is not allowed here",
+        "zawiera niedozwolony znak sterujący U+{code_point} na pozycji {at}",
+    ),
+    "text_too_long": Wording(
+        "is {size} bytes long in UTF-8, at most {limit} are allowed",
+        "ma {size} bajtów w UTF-8, dozwolone jest najwyżej {limit}",
+    ),
+    "string_too_long": Wording(
+        "is longer than {max_length} characters", "jest dłuższe niż {max_length} znaków"
+    ),
+    "string_too_short": Wording(
+        "is shorter than {min_length} characters", "jest krótsze niż {min_length} znaków"
+    ),
+    "string_pattern_mismatch": Wording("does not match {pattern}", "nie pasuje do wzorca {pattern}"),
+    "string_type": Wording("must be text", "musi być tekstem"),
+    "string_unicode": Wording("must be valid Unicode", "musi być poprawnym tekstem Unicode"),
+    "int_type": Wording("must be a whole number", "musi być liczbą całkowitą"),
+    "int_parsing": Wording("must be a whole number", "musi być liczbą całkowitą"),
+    "bool_type": Wording("must be true or false", "musi być prawdą albo fałszem"),
+    "enum": Wording("must be {expected}", "musi mieć jedną z wartości: {expected}"),
+    "greater_than_equal": Wording("must be at least {ge}", "musi wynosić co najmniej {ge}"),
+    "less_than_equal": Wording("must be at most {le}", "musi wynosić najwyżej {le}"),
+    "less_than": Wording("must be less than {lt}", "musi być mniejsze niż {lt}"),
+    "too_long": Wording(
+        "has {actual_length} entries, at most {max_length} are allowed",
+        "ma {actual_length} pozycji, dozwolone jest najwyżej {max_length}",
+    ),
+    "too_short": Wording(
+        "has {actual_length} entries, at least {min_length} are needed",
+        "ma {actual_length} pozycji, potrzeba co najmniej {min_length}",
+    ),
+    "tuple_type": Wording("must be a list", "musi być listą"),
+    "model_type": Wording("must be an object", "musi być obiektem"),
+    "datetime_parsing": Wording("must be a date and time (RFC 3339)", "musi być datą i godziną (RFC 3339)"),
+    "datetime_from_date_parsing": Wording(
+        "must be a date and time (RFC 3339)", "musi być datą i godziną (RFC 3339)"
+    ),
+    "datetime_type": Wording("must be a date and time (RFC 3339)", "musi być datą i godziną (RFC 3339)"),
+    "time_out_of_range": Wording(
+        "must be between the years 1 and 9999 in UTC", "musi przypadać między rokiem 1 a 9999 w UTC"
+    ),
+    "timezone_aware": Wording("must name its time zone", "musi podawać strefę czasową"),
+    "number_shape": Wording(
+        "must be a ticket number: ten digits, such as 483-029-1741",
+        "musi być numerem zgłoszenia: dziesięć cyfr, na przykład 483-029-1741",
+    ),
+    "number_check_digit": Wording(
+        "is not a ticket number: a digit of {number} is wrong or two are swapped",
+        "nie jest numerem zgłoszenia: w {number} jest błędna cyfra albo dwie są zamienione",
+    ),
+    "answers_too_long": Wording(
+        "has answers of {size} bytes in all, at most {limit} are allowed",
+        "zawiera odpowiedzi o łącznej długości {size} bajtów, dozwolone jest najwyżej {limit}",
+    ),
+    "as_of_more_than_one": Wording(
+        "names more than one of as_of_revision, as_of_position and as_of_time",
+        "podaje więcej niż jedno z: as_of_revision, as_of_position, as_of_time",
+    ),
+    "too_many_words": Wording(
+        "has {count} words, at most {limit} are allowed", "ma {count} słów, dozwolone jest najwyżej {limit}"
+    ),
+    "no_words": Wording("has no word to search for", "nie zawiera słowa do wyszukania"),
+}
+
+_OTHER_RULE: Final = Wording("is not valid", "jest niepoprawne")
+
+
+def _fill(wording: Wording, language: Language, data: Mapping[str, object]) -> str:
+    try:
+        return getattr(wording, language).format_map(data)  # type: ignore[no-any-return]
+    except KeyError:  # an older service sent less than the sentence needs
+        return str(getattr(wording, language))
+
+
+def refusal(code: str, data: Mapping[str, object], language: Language = "en") -> str:
+    """The sentence for an error's code."""
+    wording = REFUSALS.get(code) or UNAVAILABLE.get(code)
+    if wording is None:
+        wording = MALFORMED if code == "malformed" else INTERNAL
+    if "number" in data:
+        data = {**data, "number": shown(str(data["number"]))}
+    return _fill(wording, language, data)
+
+
+def rule(code: str, data: Mapping[str, object], language: Language = "en") -> str:
+    """The words for a broken rule; the name of the field stands before them."""
+    return _fill(RULES.get(code, _OTHER_RULE), language, data)

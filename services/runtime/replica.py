@@ -1,0 +1,279 @@
+"""A service's local copy of a stream: a SQLite file that follows the log and can be deleted at any time.
+
+Events, the view and the position are written in one transaction. Readers that need to see a change wait
+for its position. One process owns a replica file; the file belongs to one stream, and when the stream is
+another than the one it was made from, or the file is damaged, it is made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Final
+
+import structlog
+from eventsourcing.persistence import PersistenceError
+from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore
+from nats.aio.client import Client
+from nats.nuid import NUID
+from pydantic_core import from_json
+
+from contracts.follow import Follower, FollowError, Message
+from contracts.subjects import Stream
+from services.runtime.errors import Unavailable
+from services.runtime.recorder import Document, PositionRecorder, View
+from services.runtime.streams import StreamsUnavailable, stream_info
+
+MAX_APPLIED_AT_ONCE: Final = 2000
+"""Events in one transaction: what a reader may have to wait for during a rebuild stays short."""
+
+_ON_THE_LOOP: Final = 32
+"""Up to this many events are written on the event loop itself: a thread would cost more than the write."""
+
+_RETRY_S: Final = 0.5
+_CUT_OFF_AFTER_S: Final = 5.0
+
+log = structlog.get_logger()
+
+
+class ReplicaInUse(Exception):
+    """Another process owns the replica file; `str()` names the file."""
+
+
+class Replica:
+    """Follows a stream into a SQLite file. Start `run()` as a task; it never ends by itself."""
+
+    def __init__(
+        self,
+        nc: Client,
+        stream: Stream,
+        view: View,
+        directory: Path,
+        *,
+        user: str,
+        on_documents: Callable[[Sequence[Document]], None] = lambda _documents: None,
+    ) -> None:
+        """Args:
+        user: the NATS user, which scopes the name of the consumer.
+        on_documents: called on the event loop with what was just written.
+        """
+        self._nc = nc
+        self._stream = stream
+        self._view = view
+        self._on_documents = on_documents
+        self._consumer = f"{user}-{NUID().next().decode()}"
+        self.path = directory / f"{stream.name.lower()}-{view.version}.sqlite"
+        self.position = 0
+        """The position up to which the replica holds everything."""
+        self.pending: int | None = None
+        """Events that the stream held beyond it when last heard of; None before the first word."""
+        self._heard_at = 0.0
+        self._caught_up = asyncio.Event()
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"replica-{stream.name.lower()}")
+        self._own()
+        self._open()
+
+    # The file
+
+    def _own(self) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._lock)
+            raise ReplicaInUse(f"{self.path} belongs to another running process") from None
+
+    def _open(self) -> None:
+        try:
+            self._connect()
+        except (sqlite3.DatabaseError, PersistenceError) as error:
+            log.warning("replica.damaged", path=str(self.path), reason=str(error))
+            self._make_again()
+
+    def _connect(self) -> None:
+        self._datastore = SQLiteDatastore(str(self.path), originator_id_type="text", pool_size=4)
+        with self._datastore.get_connection(commit=True) as connection:
+            # The log has the truth: a power cut may cost the replica, but a crash of ours never corrupts it.
+            connection.cursor().execute("PRAGMA synchronous=NORMAL")
+        self.recorder = PositionRecorder(self._datastore, self._view, self._stream.name)
+        self.recorder.create_table()
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute("CREATE TABLE IF NOT EXISTS made_from (created TEXT)")
+        self.position = self.recorder.position()
+
+    def _make_again(self) -> None:
+        with contextlib.suppress(AttributeError):
+            self._datastore.close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self.pending = None
+        self._connect()
+
+    async def _check_origin(self) -> None:
+        """Begin anew if the stream is not the one that the file was made from."""
+        about = await stream_info(self._nc, self._stream)
+        created = str(about["created"])
+        with self._datastore.transaction(commit=False) as cursor:
+            cursor.execute("SELECT created FROM made_from")
+            row = cursor.fetchone()
+        known = row["created"] if row is not None else None
+        if (known not in (None, created)) or self.position > int(about["state"]["last_seq"]):
+            log.warning("replica.of_another_stream", path=str(self.path), position=self.position)
+            self._make_again()
+            known = None
+        if known is None:
+            with self._datastore.transaction(commit=True) as cursor:
+                cursor.execute("INSERT INTO made_from VALUES (?)", (created,))
+
+    # Following
+
+    async def run(self) -> None:
+        """Follow the stream until cancelled."""
+        while True:
+            try:
+                await self._check_origin()
+                await self._follow()
+            except (FollowError, StreamsUnavailable) as error:
+                log.warning("replica.cannot_follow", stream=self._stream.name, reason=str(error))
+                await asyncio.sleep(_RETRY_S)
+
+    async def _follow(self) -> None:
+        began_at, began_position = time.monotonic(), self.position
+        follower = Follower(
+            self._nc,
+            self._stream.name,
+            self._stream.subjects[0],
+            names=[self._consumer],
+            after=self.position,
+            on_lost=lambda reason: log.info("replica.consumer_lost", stream=self._stream.name, reason=reason),
+        )
+        async with contextlib.aclosing(_batches(follower)) as batches:
+            async for messages, pending in batches:
+                for start in range(0, len(messages), MAX_APPLIED_AT_ONCE):
+                    await self._apply(messages[start : start + MAX_APPLIED_AT_ONCE])
+                self._heard_at = time.monotonic()
+                if self.pending != 0 and pending == 0:
+                    log.info(
+                        "replica.caught_up",
+                        stream=self._stream.name,
+                        position=self.position,
+                        events=self.position - began_position,
+                        seconds=round(time.monotonic() - began_at, 3),
+                    )
+                self.pending = pending
+                if pending == 0:
+                    self._caught_up.set()
+
+    async def _apply(self, messages: Sequence[Message]) -> None:
+        if len(messages) <= _ON_THE_LOOP:
+            documents = self._record(messages)
+        else:
+            loop = asyncio.get_running_loop()
+            documents = await loop.run_in_executor(self._writer, self._record, messages)
+        self.position = messages[-1].position
+        if documents:
+            self._on_documents(documents)
+        if self._waiting:
+            self._wake()
+
+    def _record(self, messages: Sequence[Message]) -> list[Document]:
+        documents = [document for message in messages if (document := _parse(message)) is not None]
+        self.recorder.record(documents, position=messages[-1].position)
+        return documents
+
+    # Reading
+
+    def _wake(self) -> None:
+        still: list[tuple[int, asyncio.Future[None]]] = []
+        for position, waiter in self._waiting:
+            if waiter.done():
+                continue
+            if position <= self.position:
+                waiter.set_result(None)
+            else:
+                still.append((position, waiter))
+        self._waiting = still
+
+    async def caught_up(self) -> None:
+        """Return once the replica has held, for the first time, everything that the log held."""
+        await self._caught_up.wait()
+
+    async def wait_for(self, position: int, *, timeout_s: float = 5.0) -> None:
+        """Return once the replica holds everything up to the position.
+
+        Raises:
+            Unavailable: `replica_behind`, it does not within `timeout_s` seconds.
+        """
+        if position <= self.position:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((position, waiter))
+        try:
+            await asyncio.wait_for(waiter, timeout_s)
+        except TimeoutError:
+            raise Unavailable("replica_behind", {"position": self.position, "wanted": position}) from None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[SQLiteCursor]:
+        """A cursor on one consistent state of the replica."""
+        with self._datastore.transaction(commit=False) as cursor:
+            yield cursor
+
+    def position_of(self, cursor: SQLiteCursor) -> int:
+        """The position of the state that the cursor reads."""
+        cursor.execute(
+            "SELECT notification_id FROM tracking WHERE application_name = ?", (self._stream.name,)
+        )
+        row = cursor.fetchone()
+        return 0 if row is None else int(row["notification_id"])
+
+    async def not_ready(self) -> str | None:
+        """Why the replica should not be asked; None if it may. A check for `/readyz`."""
+        if self.pending is None:
+            return "has not heard of the log yet"
+        silent_s = time.monotonic() - self._heard_at
+        if silent_s > _CUT_OFF_AFTER_S:
+            return f"cut off from the log for {silent_s:.0f} s"
+        if self.pending > MAX_APPLIED_AT_ONCE:
+            return f"catching up, {self.pending} events to go"
+        return None
+
+    def close(self) -> None:
+        """Give the file back. Cancel `run()` first."""
+        self._writer.shutdown(wait=True)
+        self._datastore.close()
+        os.close(self._lock)
+
+
+def _parse(message: Message) -> Document | None:
+    """None for a message that is no event: somebody with the right to publish put it there by hand."""
+    try:
+        content = from_json(message.payload)
+        document = Document(
+            message.position,
+            content["subject"],
+            content["revision"],
+            content["type"],
+            message.payload,
+            content,
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        log.error(
+            "replica.not_an_event", position=message.position, subject=message.subject, reason=str(error)
+        )
+        return None
+    return document
+
+
+async def _batches(follower: Follower) -> AsyncGenerator[tuple[Sequence[Message], int], None]:
+    async for batch in follower.batches():
+        yield batch.messages, batch.pending

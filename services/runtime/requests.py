@@ -1,0 +1,186 @@
+"""Requests over NATS (ADR-32): JSON in, JSON out, checked by pydantic on the way.
+
+Each request runs as a task of its own, at most so many at once; past that a caller is told `busy` rather
+than left in a queue that nobody sees. Every error goes through the one table of `errors.to_reply`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import nats.errors
+import nats.micro
+import structlog
+from nats.aio.client import Client
+from nats.micro.request import Request
+from nats.micro.service import ServiceConfig
+from opentelemetry.trace import SpanKind
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from pydantic import BaseModel
+
+from contracts.errors import ErrorKind, ErrorReply
+from services.runtime import telemetry
+from services.runtime.errors import Unavailable, to_reply
+
+RequestT = TypeVar("RequestT", bound=BaseModel)
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+MAX_ANSWER_BYTES: Final = 960 * 1024
+"""What fits into a NATS message of 1 MiB, the server's default limit, beside its headers."""
+
+_SLOW_S: Final = 1.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint(Generic[RequestT, AnswerT]):
+    """A request that a service answers. `subject` is the contract's, its last token is the name."""
+
+    subject: str
+    request: type[RequestT]
+    handler: Callable[[RequestT], Awaitable[AnswerT]]
+
+    @property
+    def name(self) -> str:
+        return self.subject.rpartition(".")[2]
+
+
+class Metrics:
+    """What is counted of requests. Labels are few and fixed: the request's name, never a ticket's number."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.seconds = Histogram(
+            "casetrail_request_seconds",
+            "Time from the arrival of a request to its answer",
+            ("request",),
+            registry=registry,
+            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+        )
+        self.answers = Counter(
+            "casetrail_request_answers_total",
+            "Answers by what they said: ok, or the code of the error",
+            ("request", "outcome"),
+            registry=registry,
+        )
+        self.running = Gauge(
+            "casetrail_requests_running", "Requests being handled right now", registry=registry
+        )
+
+
+class RequestService:
+    """A NATS service with its endpoints, in a queue group that all replicas of the service share."""
+
+    def __init__(
+        self,
+        nc: Client,
+        *,
+        name: str,
+        version: str,
+        description: str,
+        refusals: Mapping[type[Exception], int],
+        metrics: Metrics,
+        max_concurrent: int,
+        timeout_s: float,
+    ) -> None:
+        """Args:
+        refusals: the status of each of the domain's refusals, by class.
+        max_concurrent: requests handled at once; a further one is answered `busy`.
+        timeout_s: how long a handler may take before the caller is told to try again.
+        """
+        self._nc = nc
+        self._config = ServiceConfig(
+            name=name, version=version, description=description, queue_group=name
+        )
+        self._refusals = refusals
+        self._metrics = metrics
+        self._max_concurrent = max_concurrent
+        self._timeout_s = timeout_s
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def start(self, endpoints: Sequence[Endpoint[Any, Any]]) -> None:
+        """Begin to answer."""
+        self._service = await nats.micro.add_service(self._nc, self._config)
+        for endpoint in endpoints:
+            await self._service.add_endpoint(
+                name=endpoint.name,
+                subject=endpoint.subject,
+                handler=self._accept(endpoint),
+                metadata={"request": endpoint.request.__name__},
+            )
+        await self._nc.flush()
+
+    async def stop(self, *, timeout_s: float) -> None:
+        """Take no more requests and finish those that are here, for at most `timeout_s` seconds."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._service.stop()
+                while self._running:
+                    await asyncio.wait(self._running)
+        except (TimeoutError, nats.errors.Error) as error:
+            log.warning("requests.unfinished", count=len(self._running), reason=type(error).__name__)
+
+    def _accept(self, endpoint: Endpoint[Any, Any]) -> Callable[[Request], Awaitable[None]]:
+        span_name = endpoint.subject
+        seconds = self._metrics.seconds.labels(endpoint.name)
+        done = self._metrics.answers.labels(endpoint.name, "ok")
+
+        async def answer(request: Request) -> None:
+            began = time.perf_counter()
+            headers = request.headers
+            parent = headers.get("traceparent") if headers else None
+            with telemetry.span(span_name, traceparent=parent, kind=SpanKind.SERVER) as span:
+                try:
+                    async with asyncio.timeout(self._timeout_s):
+                        command = endpoint.request.model_validate_json(request.data)
+                        result = await endpoint.handler(command)
+                        payload = result.model_dump_json(exclude_none=True).encode()
+                    await request.respond(payload)
+                    done.inc()
+                except Exception as error:  # noqa: BLE001  # the edge: every error is answered, once
+                    span.record_error(error)
+                    await self._answer_error(endpoint.name, request, error)
+                finally:
+                    took = time.perf_counter() - began
+                    seconds.observe(took)
+                    if took > _SLOW_S:
+                        log.warning("request.slow", request=endpoint.name, seconds=round(took, 3))
+                    else:
+                        log.debug("request.done", request=endpoint.name, seconds=round(took, 6))
+
+        async def accept(request: Request) -> None:
+            if len(self._running) >= self._max_concurrent:
+                await self._answer_error(endpoint.name, request, Unavailable("busy"))
+                return
+            task = asyncio.create_task(answer(request))
+            self._running.add(task)
+            self._metrics.running.set(len(self._running))
+            task.add_done_callback(self._forget)
+
+        return accept
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._metrics.running.set(len(self._running))
+
+    async def _answer_error(self, name: str, request: Request, error: Exception) -> None:
+        reply = to_reply(error, self._refusals)
+        self._metrics.answers.labels(name, reply.code).inc()
+        if reply.kind is ErrorKind.INTERNAL:
+            log.error("request.failed", request=name, exc_info=error)
+        else:
+            log.info("request.refused", request=name, code=reply.code, fields=[f.field for f in reply.fields])
+        try:
+            await _respond_error(request, reply)
+        except (nats.errors.Error, ValueError, OSError) as gone:
+            log.info("request.unanswered", request=name, reason=type(gone).__name__)
+
+
+async def _respond_error(request: Request, reply: ErrorReply) -> None:
+    await request.respond_error(
+        code=str(reply.status), description=reply.code, data=reply.model_dump_json().encode()
+    )

@@ -1,0 +1,59 @@
+"""The ticket service put together: settings, connection, log, replica, requests."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from contracts import subjects
+from contracts.tickets.requests import SERVICE
+from services.runtime.log import Log
+from services.runtime.replica import Replica
+from services.runtime.requests import Metrics, RequestService
+from services.runtime.service import Context, serve
+from services.runtime.settings import RuntimeSettings
+from services.tickets.commands import Cache, Commands
+from services.tickets.endpoints import REFUSALS, endpoints
+from services.tickets.queries import Queries
+from services.tickets.view import TicketsView
+
+
+@contextlib.asynccontextmanager
+async def tickets(context: Context[RuntimeSettings]) -> AsyncIterator[None]:
+    """Answers requests while the body runs, once the replica has caught up with the log."""
+    settings = context.settings
+    cache = Cache()
+    replica = Replica(
+        context.nc,
+        subjects.TICKETS,
+        TicketsView(),
+        settings.data_dir,
+        user=context.user,
+        on_documents=cache.outdate,
+    )
+    context.watch_replica(replica)
+    service = RequestService(
+        context.nc,
+        name=SERVICE,
+        version=context.version,
+        description="Opens, answers, closes, reopens and shows tickets",
+        refusals=REFUSALS,
+        metrics=Metrics(context.registry),
+        max_concurrent=settings.max_concurrent_requests,
+        timeout_s=settings.request_timeout_s,
+    )
+    try:
+        context.spawn(replica.run(), name="replica")
+        await replica.caught_up()
+        commands = Commands(Log(context.nc, subjects.TICKETS), replica, cache)
+        await service.start(endpoints(commands, Queries(replica)))
+        yield
+        await service.stop(timeout_s=settings.shutdown_timeout_s)
+    finally:
+        await context.cancel_tasks()
+        replica.close()
+
+
+def main() -> int:
+    """Run the service until it is told to stop; returns the exit code."""
+    return serve(SERVICE, RuntimeSettings, tickets)

@@ -1,0 +1,191 @@
+"""Answering queries from the replica, after waiting for the position that the caller asks for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from sqlite3 import Row
+from typing import Final, TypeVar
+
+from eventsourcing.sqlite import SQLiteCursor
+
+from contracts.number import is_number, looks_like_number, spelled
+from contracts.tickets import requests
+from services.runtime.errors import Malformed, NotFound, Refused
+from services.runtime.replica import Replica
+from services.tickets import search, translate
+
+MAX_PAGE_BYTES: Final = 512 * 1024
+"""Of events in one answer: what is left of a NATS message has room for one event more and the rest."""
+
+AnswerT = TypeVar("AnswerT")
+
+
+class Queries:
+    """The read side of the service."""
+
+    def __init__(self, replica: Replica) -> None:
+        self._replica = replica
+
+    async def get(self, query: requests.GetTicket) -> requests.Ticket:
+        """A ticket as it stands or stood.
+
+        Raises:
+            NotFound: there is no such ticket, or not of this account.
+            Refused: it did not exist yet at the point asked for.
+        """
+
+        def read(cursor: SQLiteCursor) -> requests.Ticket:
+            _check_exists(cursor, query.number, query.account)
+            recorded = [translate.recorded(row["rowid"], row["state"]) for row in _events(cursor, query)]
+            if query.as_of_time is not None:
+                at: datetime = query.as_of_time
+                recorded = [item for item in recorded if item.event.time <= at]
+            asked_too_late = query.as_of_revision is not None and len(recorded) < query.as_of_revision
+            if not recorded or asked_too_late:
+                raise Refused("ticket_did_not_exist", {"number": query.number})
+            return translate.ticket(recorded)
+
+        return await self._read(query.at_least, read)
+
+    async def history(self, query: requests.TicketHistory) -> requests.HistoryPage:
+        """A page of a ticket's events.
+
+        Raises:
+            NotFound: there is no such ticket, or not of this account.
+        """
+
+        def read(cursor: SQLiteCursor) -> requests.HistoryPage:
+            account = _check_exists(cursor, query.number, query.account)
+            cursor.execute(
+                "SELECT rowid, state FROM stored_events WHERE originator_id = ? AND originator_version > ? "
+                "ORDER BY originator_version LIMIT ?",
+                (query.number, query.after_revision, query.limit + 1),
+            )
+            rows = cursor.fetchall()
+            fitting = _fitting(rows, query.limit)
+            events = tuple(translate.recorded(row["rowid"], row["state"]) for row in rows[:fitting])
+            return requests.HistoryPage(
+                number=query.number,
+                account=account,
+                events=events,
+                next_after_revision=events[-1].event.revision if fitting < len(rows) else None,
+            )
+
+        return await self._read(query.at_least, read)
+
+    async def list(self, query: requests.ListTickets) -> requests.TicketPage:
+        """A page of tickets.
+
+        Raises:
+            Malformed: `words` holds none, or too many.
+        """
+        words = () if query.words is None else search.split_words(query.words)
+        if query.words is not None and not words:
+            raise Malformed("words", "no_words")
+        if len(words) > search.MAX_WORDS:
+            raise Malformed("words", "too_many_words", {"count": len(words), "limit": search.MAX_WORDS})
+        wanted = search.Filter(
+            account=query.account,
+            status=None if query.status is None else query.status.value,
+            topic=query.topic,
+            number=query.number,
+            identifier=None if query.identifier is None else query.identifier.value,
+            identifier_kind=None if query.identifier is None else query.identifier.kind,
+            words=words,
+        )
+
+        def read(cursor: SQLiteCursor) -> requests.TicketPage:
+            found = search.page(cursor, wanted, before=query.before, limit=query.limit)
+            counted = search.counts(cursor, query.account)
+            return requests.TicketPage(
+                tickets=tuple(_summary(row) for row in found.rows),
+                next_before=found.next_before,
+                counts=requests.StatusCounts(open=counted.get("open", 0), closed=counted.get("closed", 0)),
+                position=self._replica.position_of(cursor),
+            )
+
+        return await self._read(query.at_least, read)
+
+    async def lookup(self, query: requests.LookUp) -> requests.LookUpResult:
+        """What a number, a reference ID or another identifier stands for."""
+        number = spelled(query.value)
+        mistyped = looks_like_number(query.value) and not is_number(query.value)
+
+        def read(cursor: SQLiteCursor) -> requests.LookUpResult:
+            matches: list[requests.Match] = []
+            if is_number(query.value):
+                by_number = search.Filter(account=query.account, number=number)
+                matches += [
+                    requests.Match(found_as=requests.FoundAs.NUMBER, ticket=_summary(row))
+                    for row in search.page(cursor, by_number, before=None, limit=1).rows
+                ]
+            matches += [
+                requests.Match(found_as=requests.FoundAs.IDENTIFIER, kind=row["kind"], ticket=_summary(row))
+                for row in search.by_identifier(cursor, query.value, query.account, query.limit)
+            ]
+            return requests.LookUpResult(matches=tuple(matches), number_mistyped=mistyped)
+
+        return await self._read(query.at_least, read)
+
+    async def _read(self, at_least: int, read: Callable[[SQLiteCursor], AnswerT]) -> AnswerT:
+        """Run the query on a thread, so that a long one does not hold up the others."""
+        await self._replica.wait_for(at_least)
+
+        def reading() -> AnswerT:
+            with self._replica.reading() as cursor:
+                return read(cursor)
+
+        return await asyncio.to_thread(reading)
+
+
+def _check_exists(cursor: SQLiteCursor, number: str, account: str | None) -> str:
+    """The ticket's account. Nobody is told whether it is missing or another account's."""
+    cursor.execute("SELECT account FROM tickets WHERE number = ?", (number,))
+    row = cursor.fetchone()
+    if row is None or account not in (None, row["account"]):
+        raise NotFound("ticket_not_found", {"number": number})
+    return str(row["account"])
+
+
+def _events(cursor: SQLiteCursor, query: requests.GetTicket) -> list[Row]:
+    condition, value = "originator_version <= ?", query.as_of_revision
+    if query.as_of_position is not None:
+        condition, value = "rowid <= ?", query.as_of_position
+    elif query.as_of_revision is None:
+        condition, value = "originator_version > ?", 0
+    cursor.execute(
+        f"SELECT rowid, state FROM stored_events WHERE originator_id = ? AND {condition} "  # noqa: S608
+        "ORDER BY originator_version",
+        (query.number, value),
+    )
+    return list(cursor.fetchall())
+
+
+def _fitting(rows: list[Row], limit: int) -> int:
+    """How many of the rows fit into one answer; at least one, which always does."""
+    size = 0
+    for count, row in enumerate(rows[:limit]):
+        size += len(row["state"])
+        if count and size > MAX_PAGE_BYTES:
+            return count
+    return min(len(rows), limit)
+
+
+def _summary(row: Row) -> requests.TicketSummary:
+    return requests.TicketSummary(
+        number=row["number"],
+        account=row["account"],
+        status=requests.TicketStatus(row["status"]),
+        title=row["title"],
+        topic=row["topic"],
+        opened_by=translate.actor(row["opened_by"]),
+        opened_at=row["opened_at"],
+        opened_position=row["opened_position"],
+        updated_at=row["updated_at"],
+        updated_by=translate.actor(row["updated_by"]),
+        revision=row["revision"],
+        position=row["position"],
+        replies=row["replies"],
+    )

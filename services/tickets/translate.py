@@ -1,0 +1,300 @@
+"""Between the contract and the domain: requests become commands, facts become events, and back. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from contracts.envelope import Actor, ActorKind, Via
+from contracts.tickets import events as wire
+from contracts.tickets import requests
+from services.tickets import domain
+
+SOURCE = "/casetrail/tickets"
+
+WireEvent = wire.OpenedV1 | wire.RepliedV1 | wire.ClosedV1 | wire.ReopenedV1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What an event says beside its fact. `event_id` is a UUIDv7."""
+
+    event_id: str
+    via: Via
+    correlation_id: str
+    traceparent: str | None
+
+
+# Requests to commands
+
+
+def open_command(request: requests.OpenTicket, *, number: str, at: datetime) -> domain.Open:
+    return domain.Open(
+        id=domain.CommandId(request.command_id),
+        account=domain.AccountId(request.account),
+        by=_person(request.actor),
+        at=at,
+        number=domain.TicketNumber(number),
+        title=request.title,
+        message=request.message,
+        topic=request.topic,
+        questionnaire=request.questionnaire,
+        answers=tuple(domain.Answer(a.link_id, a.question, a.values) for a in request.answers),
+        identifiers=tuple(domain.Identifier(i.kind, i.value) for i in request.identifiers),
+        follows=None if request.follows is None else domain.TicketNumber(request.follows),
+    )
+
+
+def change_command(
+    request: requests.ReplyToTicket | requests.CloseTicket | requests.ReopenTicket,
+    *,
+    at: datetime,
+    reply_id: str,
+) -> domain.ChangeCommand:
+    """`reply_id` names the reply, if it is one."""
+    command_id = domain.CommandId(request.command_id)
+    account = domain.AccountId(request.account)
+    by = _person(request.actor)
+    match request:
+        case requests.ReplyToTicket():
+            return domain.Reply(
+                id=command_id,
+                account=account,
+                by=by,
+                at=at,
+                reply_id=domain.ReplyId(reply_id),
+                text=request.text,
+            )
+        case requests.CloseTicket():
+            reason = domain.CloseReason(request.reason.value)
+            return domain.Close(
+                id=command_id, account=account, by=by, at=at, reason=reason, note=request.note
+            )
+        case requests.ReopenTicket():
+            return domain.Reopen(id=command_id, account=account, by=by, at=at, reason=request.reason)
+        case _:
+            assert_never(request)
+
+
+def _person(actor: Actor) -> domain.Person:
+    return domain.Person(domain.Capacity(actor.kind.value), actor.id)
+
+
+# Facts to events
+
+
+def event(
+    fact: domain.TicketFact,
+    *,
+    number: str,
+    account: str,
+    revision: int,
+    circumstances: Circumstances,
+) -> WireEvent:
+    """The event that puts the fact on record."""
+    actor = _actor(_by(fact))
+    attributes = {
+        "id": circumstances.event_id,
+        "source": SOURCE,
+        "subject": number,
+        "time": fact.at,
+        "account": account,
+        "revision": revision,
+        "actor": f"{actor.kind}:{actor.id}",
+        "via": circumstances.via,
+        "commandid": fact.command_id,
+        "correlationid": circumstances.correlation_id,
+        "traceparent": circumstances.traceparent,
+    }
+    match fact:
+        case domain.Opened():
+            content = wire.OpenedContent(
+                title=fact.title,
+                message=fact.message,
+                identifiers=tuple(wire.Identifier(kind=i.kind, value=i.value) for i in fact.identifiers),
+                answers=tuple(
+                    wire.Answer(link_id=a.link_id, question=a.question, values=a.values) for a in fact.answers
+                ),
+            )
+            opened = wire.Opened(
+                topic=fact.topic,
+                opened_by=actor,
+                questionnaire=fact.questionnaire,
+                follows=fact.follows,
+                content=content,
+            )
+            return wire.OpenedV1(data=opened, **attributes)
+        case domain.Replied():
+            replied = wire.Replied(
+                reply_id=fact.reply_id, author=actor, content=wire.RepliedContent(text=fact.text)
+            )
+            return wire.RepliedV1(data=replied, **attributes)
+        case domain.Closed():
+            closed = wire.Closed(
+                reason=wire.CloseReason(fact.reason.value),
+                closed_by=actor,
+                content=wire.ClosedContent(note=fact.note),
+            )
+            return wire.ClosedV1(data=closed, **attributes)
+        case domain.Reopened():
+            reopened = wire.Reopened(reopened_by=actor, content=wire.ReopenedContent(reason=fact.reason))
+            return wire.ReopenedV1(data=reopened, **attributes)
+        case _:
+            assert_never(fact)
+
+
+def payload(event: WireEvent) -> bytes:
+    """The exact bytes that stand in the log."""
+    return event.model_dump_json(exclude_none=True).encode()
+
+
+def _by(fact: domain.TicketFact) -> domain.Person:
+    match fact:
+        case domain.Opened():
+            return fact.opened_by
+        case domain.Replied():
+            return fact.author
+        case domain.Closed():
+            return fact.closed_by
+        case domain.Reopened():
+            return fact.reopened_by
+        case _:
+            assert_never(fact)
+
+
+def _actor(person: domain.Person) -> Actor:
+    return Actor(kind=ActorKind(person.capacity.value), id=person.id)
+
+
+# Events to facts: every tag ever published has its line here, older versions are upcast
+
+
+def read_fact(_tag: str, stored: bytes) -> domain.TicketFact:
+    """Today's fact out of an event of any version.
+
+    Raises:
+        pydantic.ValidationError: a tag that this version of the service does not know.
+    """
+    return fact(wire.parse_ticket_event(stored))
+
+
+def fact(event: WireEvent) -> domain.TicketFact:
+    """The fact that the event puts on record."""
+    command_id, at = domain.CommandId(event.commandid), event.time
+    match event:
+        case wire.OpenedV1(data=data):
+            return domain.Opened(
+                command_id=command_id,
+                at=at,
+                number=domain.TicketNumber(event.subject),
+                account=domain.AccountId(event.account),
+                opened_by=_person(data.opened_by),
+                title=data.content.title,
+                message=data.content.message,
+                topic=data.topic,
+                questionnaire=data.questionnaire,
+                answers=tuple(domain.Answer(a.link_id, a.question, a.values) for a in data.content.answers),
+                identifiers=tuple(domain.Identifier(i.kind, i.value) for i in data.content.identifiers),
+                follows=None if data.follows is None else domain.TicketNumber(data.follows),
+            )
+        case wire.RepliedV1(data=data):
+            return domain.Replied(
+                command_id=command_id,
+                at=at,
+                reply_id=domain.ReplyId(data.reply_id),
+                author=_person(data.author),
+                text=data.content.text,
+            )
+        case wire.ClosedV1(data=data):
+            return domain.Closed(
+                command_id=command_id,
+                at=at,
+                closed_by=_person(data.closed_by),
+                reason=domain.CloseReason(data.reason.value),
+                note=data.content.note,
+            )
+        case wire.ReopenedV1(data=data):
+            return domain.Reopened(
+                command_id=command_id,
+                at=at,
+                reopened_by=_person(data.reopened_by),
+                reason=data.content.reason,
+            )
+        case _:
+            assert_never(event)
+
+
+# Events to pictures
+
+
+def recorded(position: int, stored: bytes) -> requests.RecordedEvent:
+    """An event of the replica, as answers carry it."""
+    return requests.RecordedEvent(position=position, event=wire.parse_ticket_event(stored))
+
+
+def ticket(recorded: list[requests.RecordedEvent]) -> requests.Ticket:
+    """The ticket as its events make it; at least the first must be there."""
+    first, last = recorded[0], recorded[-1]
+    opened = first.event
+    if not isinstance(opened, wire.OpenedV1):
+        raise TypeError(f"ticket {opened.subject} does not begin with its opening")
+    content = opened.data.content
+    closing: requests.Closing | None = None
+    replies = 0
+    for item in recorded[1:]:
+        match item.event:
+            case wire.ClosedV1(data=data, time=at):
+                closing = requests.Closing(
+                    reason=data.reason, note=data.content.note, closed_by=data.closed_by, at=at
+                )
+            case wire.ReopenedV1():
+                closing = None
+            case wire.RepliedV1():
+                replies += 1
+            case wire.OpenedV1():
+                raise TypeError(f"ticket {opened.subject} is opened twice")
+            case _:
+                assert_never(item.event)
+    return requests.Ticket(
+        number=opened.subject,
+        account=opened.account,
+        status=requests.TicketStatus.OPEN if closing is None else requests.TicketStatus.CLOSED,
+        title=content.title,
+        topic=opened.data.topic,
+        opened_by=opened.data.opened_by,
+        opened_at=opened.time,
+        opened_position=first.position,
+        updated_at=last.event.time,
+        updated_by=actor(last.event.actor),
+        revision=last.event.revision,
+        position=last.position,
+        replies=replies,
+        message=content.message,
+        questionnaire=opened.data.questionnaire,
+        answers=content.answers,
+        identifiers=content.identifiers,
+        follows=opened.data.follows,
+        closing=closing,
+    )
+
+
+def actor(spelled: str) -> Actor:
+    """The actor out of an event's `actor` attribute."""
+    kind, _, person = spelled.partition(":")
+    return Actor(kind=ActorKind(kind), id=person)
+
+
+def done(recorded: requests.RecordedEvent) -> requests.CommandDone:
+    """The answer to the command that made this event."""
+    event = recorded.event
+    closed = isinstance(event, wire.ClosedV1)
+    return requests.CommandDone(
+        number=event.subject,
+        account=event.account,
+        status=requests.TicketStatus.CLOSED if closed else requests.TicketStatus.OPEN,
+        revision=event.revision,
+        position=recorded.position,
+        event_id=event.id,
+        at=event.time,
+    )

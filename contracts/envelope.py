@@ -89,7 +89,7 @@ class Envelope(Published):
     datacontenttype: Literal["application/json"] = "application/json"
     account: AccountId
     revision: Annotated[int, Field(ge=1, description="1, 2, 3... per subject, without gaps")]
-    actor: Annotated[str, Field(max_length=80, description="<kind>:<id>")]
+    actor: Annotated[str, Field(pattern=r"^[a-z]+:.{1,64}$", description="<kind>:<id>")]
     via: Via
     commandid: CommandId
     correlationid: Annotated[str, Field(min_length=1, max_length=64)]

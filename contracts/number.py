@@ -57,7 +57,8 @@ def parse_number(value: object) -> str:
 
 def shown(number: str) -> str:
     """The number as people read it: `483-029-1741`."""
-    return f"{number[:3]}-{number[3:6]}-{number[6:]}"
+    digits = spelled(number)
+    return f"{digits[:3]}-{digits[3:6]}-{digits[6:]}"
 
 
 def derive_number(account: str, command_id: str, attempt: int = 0) -> str:

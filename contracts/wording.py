@@ -184,4 +184,6 @@ def refusal(code: str, data: Mapping[str, object], language: Language = "en") ->
 
 def rule(code: str, data: Mapping[str, object], language: Language = "en") -> str:
     """The words for a broken rule; the name of the field stands before them."""
+    if language == "pl" and "expected" in data:  # pydantic joins what it expects in English
+        data = {**data, "expected": str(data["expected"]).replace(" or ", " lub ")}
     return _fill(RULES.get(code, _OTHER_RULE), language, data)

@@ -8,7 +8,7 @@ ever committed.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
 
@@ -133,6 +133,14 @@ class ReopenedV1(Envelope):
 
 
 TicketEvent = Annotated[OpenedV1 | RepliedV1 | ClosedV1 | ReopenedV1, Field(discriminator="type")]
+
+
+class RecordedEvent(NamedTuple):
+    """An event and where it stands in the log."""
+
+    position: int
+    event: OpenedV1 | RepliedV1 | ClosedV1 | ReopenedV1
+
 
 _ADAPTER: Final[TypeAdapter[OpenedV1 | RepliedV1 | ClosedV1 | ReopenedV1]] = TypeAdapter(TicketEvent)
 

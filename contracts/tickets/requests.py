@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts import subjects
@@ -19,7 +19,6 @@ from contracts.tickets.events import (
     Answer,
     CloseReason,
     Identifier,
-    TicketEvent,
 )
 
 SERVICE: Final = "tickets"
@@ -178,11 +177,17 @@ class TicketHistory(Query):
     limit: Annotated[int, Field(ge=1, le=500)] = 100
 
 
-class RecordedEvent(Answered):
-    """An event and where it stands in the log."""
+class RecordedDocument(Answered):
+    """An event as it stands in the log, with every field that it has there, and its position.
+
+    Which type it is of, and whether the caller knows that type, is for `contracts.tickets.events` to say.
+    """
 
     position: Position
-    event: TicketEvent
+    event: Annotated[
+        dict[str, Any],
+        WithJsonSchema({"type": "object", "description": "A CloudEvents 1.0 document, see ../events"}),
+    ]
 
 
 class HistoryPage(Answered):
@@ -190,7 +195,7 @@ class HistoryPage(Answered):
 
     number: TicketNumber
     account: AccountId
-    events: tuple[RecordedEvent, ...]
+    events: tuple[RecordedDocument, ...]
     next_after_revision: Annotated[
         int | None, Field(description="For the next page; absent: this is the last")
     ] = None

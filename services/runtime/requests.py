@@ -93,14 +93,13 @@ class RequestService:
         timeout_s: how long a handler may take before the caller is told to try again.
         """
         self._nc = nc
-        self._config = ServiceConfig(
-            name=name, version=version, description=description, queue_group=name
-        )
+        self._config = ServiceConfig(name=name, version=version, description=description, queue_group=name)
         self._refusals = refusals
         self._metrics = metrics
         self._max_concurrent = max_concurrent
         self._timeout_s = timeout_s
         self._running: set[asyncio.Task[None]] = set()
+        self._log = log.bind()  # a bound logger knows its level: a line that is not wanted costs nothing
 
     async def start(self, endpoints: Sequence[Endpoint[Any, Any]]) -> None:
         """Begin to answer."""
@@ -148,9 +147,9 @@ class RequestService:
                     took = time.perf_counter() - began
                     seconds.observe(took)
                     if took > _SLOW_S:
-                        log.warning("request.slow", request=endpoint.name, seconds=round(took, 3))
+                        self._log.warning("request.slow", request=endpoint.name, seconds=round(took, 3))
                     else:
-                        log.debug("request.done", request=endpoint.name, seconds=round(took, 6))
+                        self._log.debug("request.done", request=endpoint.name, seconds=round(took, 6))
 
         async def accept(request: Request) -> None:
             if len(self._running) >= self._max_concurrent:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -102,6 +103,7 @@ def serve(name: str, settings_class: type[SettingsT], compose: Compose[SettingsT
     logs.configure(settings.log_format, settings.log_level, name)
     for variable in unknown_variables(settings_class):
         log.warning("settings.unknown", variable=variable)
+    _spare_the_garbage_collector()
     telemetry.configure(name, f"{socket.gethostname()}-{os.getpid()}")
     try:
         return uvloop.run(_run(name, settings, compose))
@@ -113,6 +115,16 @@ def serve(name: str, settings_class: type[SettingsT], compose: Compose[SettingsT
         return EXIT_USAGE
     finally:
         telemetry.shutdown(settings.shutdown_timeout_s)
+
+
+def _spare_the_garbage_collector() -> None:
+    """Look for reference cycles a hundred times less often: at the default that is a sixth of a busy service.
+
+    Requests leave next to no cycles behind, and what is imported stays anyway.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _run(name: str, settings: SettingsT, compose: Compose[SettingsT]) -> int:

@@ -42,6 +42,9 @@ class Loaded:
     position: int
 
 
+_NO_TICKET: Final = Loaded(None, 0)
+
+
 class Cache:
     """States of tickets worked on lately. Any of them may be stale: an append on it conflicts, no more."""
 
@@ -129,9 +132,13 @@ class Commands:
         self, request: requests.OpenTicket | ChangeRequest, number: str, build: Builder
     ) -> requests.CommandDone:
         async with self._locks.holding(number):
+            loaded: Loaded | None = None
+            if isinstance(request, requests.OpenTicket):
+                # Nearly every number to open is new; if it is not, the append says so, and it is loaded then.
+                loaded = self._cache.get(number) or _NO_TICKET
             fresh = False
             for _ in range(MAX_TRIES):
-                loaded = self._load(number)
+                loaded = loaded or self._load(number)
                 command = build(self._now())
                 try:
                     facts = domain.decide(command, loaded.ticket)
@@ -142,6 +149,7 @@ class Commands:
                     # The replica may lag: a rule may only say no on the log as it is now.
                     fresh = await self._catch_up(None)
                     self._cache.forget(number)
+                    loaded = None
                     continue
                 if not facts:
                     return await self._answer_again(loaded, command.id)
@@ -156,6 +164,7 @@ class Commands:
                     self._cache.forget(number)
                     await self._catch_up(None)
                     fresh = False
+                loaded = None
             raise Unavailable("busy")
 
     def _load(self, number: str) -> Loaded:
@@ -163,7 +172,7 @@ class Commands:
         if loaded is None:
             ticket = self._aggregates.load(number)
             if ticket is None:
-                return Loaded(None, 0)
+                return _NO_TICKET
             loaded = Loaded(ticket, self._position_of(number, ticket.revision))
             self._cache.put(number, loaded)
         return loaded
@@ -184,14 +193,13 @@ class Commands:
         fact: domain.TicketFact,
     ) -> requests.CommandDone:
         ticket = domain.evolve(loaded.ticket, fact)
-        event_id = uuid7()
         event = translate.event(
             fact,
             number=number,
             account=ticket.account,
             revision=ticket.revision,
             circumstances=translate.Circumstances(
-                event_id=event_id,
+                event_id=uuid7(),
                 via=request.via,
                 correlation_id=request.correlation_id or request.command_id,
                 traceparent=telemetry.current_traceparent(),
@@ -201,13 +209,21 @@ class Commands:
             Append(
                 subject=subjects.ticket_events(ticket.account, number),
                 payload=translate.payload(event),
-                message_id=event_id,
+                message_id=event["id"],
                 expected=loaded.position,
                 guard=subjects.ticket_events("*", number) if loaded.ticket is None else None,
             )
         )
         self._cache.put(number, Loaded(ticket, position))
-        return translate.done(requests.RecordedEvent(position=position, event=event))
+        return translate.done(
+            number=number,
+            account=ticket.account,
+            tag=event["type"],
+            revision=ticket.revision,
+            position=position,
+            event_id=event["id"],
+            at=fact.at,
+        )
 
     async def _catch_up(self, position: int | None) -> bool:
         """Wait until the replica holds everything up to the position, or up to the log's present end.
@@ -235,4 +251,13 @@ class Commands:
                 (ticket.number, ticket.done[command_id].revision),
             )
             row = cursor.fetchone()
-        return translate.done(translate.recorded(row["rowid"], row["state"]))
+        event = translate.recorded(row["rowid"], row["state"]).event
+        return translate.done(
+            number=event.subject,
+            account=event.account,
+            tag=event.type,
+            revision=event.revision,
+            position=row["rowid"],
+            event_id=event.id,
+            at=event.time,
+        )

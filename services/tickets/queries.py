@@ -9,6 +9,7 @@ from sqlite3 import Row
 from typing import Final, TypeVar
 
 from eventsourcing.sqlite import SQLiteCursor
+from pydantic_core import from_json
 
 from contracts.number import is_number, looks_like_number, spelled
 from contracts.tickets import requests
@@ -65,12 +66,15 @@ class Queries:
             )
             rows = cursor.fetchall()
             fitting = _fitting(rows, query.limit)
-            events = tuple(translate.recorded(row["rowid"], row["state"]) for row in rows[:fitting])
+            events = tuple(
+                requests.RecordedDocument(position=row["rowid"], event=from_json(row["state"]))
+                for row in rows[:fitting]
+            )
             return requests.HistoryPage(
                 number=query.number,
                 account=account,
                 events=events,
-                next_after_revision=events[-1].event.revision if fitting < len(rows) else None,
+                next_after_revision=events[-1].event["revision"] if fitting < len(rows) else None,
             )
 
         return await self._read(query.at_least, read)

@@ -1,0 +1,185 @@
+"""Asking the services of Casetrail: a typed request out, its answer or an exception that says why not.
+
+    RequestFailed         carries what the service said (`reply`)
+    |- Refused            a rule said no
+    |  '- NotFound        there is no such thing, or not for this caller
+    |- Malformed          fields break rules; nothing was done
+    |- ServiceUnavailable no answer in time: what was asked for may or may not have been done
+    '- ServiceFault       a fault of the service, logged there
+
+A command that was not answered may be sent again, by the same or by another process: with the same command
+id it has one effect. That is what `call` does itself for as long as its deadline allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Final, TypeVar
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from pydantic import BaseModel, ValidationError
+
+from contracts import wording
+from contracts.errors import STATUS_HEADER, ErrorKind, ErrorReply, FieldError
+from contracts.requests import Answered, Sent
+from contracts.tickets import requests
+
+AnswerT = TypeVar("AnswerT", bound=Answered)
+
+DEFAULT_TIMEOUT_S: Final = 10.0
+_ATTEMPT_S: Final = 3.0
+_FIRST_PAUSE_S: Final = 0.05
+_LONGEST_PAUSE_S: Final = 1.0
+
+
+class RequestFailed(Exception):
+    """What was asked for was not done, or is not known to have been."""
+
+    def __init__(self, reply: ErrorReply) -> None:
+        super().__init__(f"{reply.code}: {reply.message}")
+        self.reply = reply
+
+
+class Refused(RequestFailed):
+    """A rule said no."""
+
+
+class NotFound(Refused):
+    """There is no such thing, or not for this caller."""
+
+
+class Malformed(RequestFailed):
+    """Fields break rules; `reply.fields` has which."""
+
+
+class ServiceUnavailable(RequestFailed):
+    """No answer, or none but "try again", until the deadline."""
+
+
+class ServiceFault(RequestFailed):
+    """A fault of the service, or an answer that cannot be understood."""
+
+
+async def call(
+    nc: Client,
+    subject: str,
+    request: Sent,
+    answer_type: type[AnswerT],
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    traceparent: str | None = None,
+) -> AnswerT:
+    """The service's answer; asks again, with the same command id, until there is one or `timeout_s` is over.
+
+    Args:
+        traceparent: W3C Trace Context, under which the service records what it does.
+
+    Raises:
+        RequestFailed: as in the module's tree.
+    """
+    payload = request.model_dump_json(exclude_none=True).encode()
+    headers = None if traceparent is None else {"traceparent": traceparent}
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    pause_s = _FIRST_PAUSE_S
+    unavailable = ServiceUnavailable(_reply(ErrorKind.UNAVAILABLE, 503, "unavailable"))
+    while (left_s := deadline - loop.time()) > 0:
+        try:
+            answer = await nc.request(subject, payload, min(left_s, _ATTEMPT_S), headers=headers)
+            return _understood(answer, answer_type)
+        except ServiceUnavailable as error:
+            unavailable = error
+        except nats.errors.MaxPayloadError:
+            raise Malformed(_too_large(len(payload), nc.max_payload)) from None
+        except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError):
+            break
+        except (nats.errors.Error, TimeoutError):  # nobody there, lost on the way, or still at work
+            pass
+        # Full jitter: callers that were turned away together do not come back together.
+        await asyncio.sleep(min(random.uniform(0, pause_s), max(0.0, deadline - loop.time())))  # noqa: S311
+        pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+    raise unavailable
+
+
+class Tickets:
+    """The requests of the ticket service, each answered or failed as `call` says."""
+
+    def __init__(
+        self, nc: Client, *, timeout_s: float = DEFAULT_TIMEOUT_S, traceparent: str | None = None
+    ) -> None:
+        self._nc = nc
+        self._timeout_s = timeout_s
+        self._traceparent = traceparent
+
+    async def open(self, command: requests.OpenTicket) -> requests.CommandDone:
+        return await self._call(requests.OPEN, command, requests.CommandDone)
+
+    async def reply(self, command: requests.ReplyToTicket) -> requests.CommandDone:
+        return await self._call(requests.REPLY, command, requests.CommandDone)
+
+    async def close(self, command: requests.CloseTicket) -> requests.CommandDone:
+        return await self._call(requests.CLOSE, command, requests.CommandDone)
+
+    async def reopen(self, command: requests.ReopenTicket) -> requests.CommandDone:
+        return await self._call(requests.REOPEN, command, requests.CommandDone)
+
+    async def get(self, query: requests.GetTicket) -> requests.Ticket:
+        return await self._call(requests.GET, query, requests.Ticket)
+
+    async def history(self, query: requests.TicketHistory) -> requests.HistoryPage:
+        return await self._call(requests.HISTORY, query, requests.HistoryPage)
+
+    async def list(self, query: requests.ListTickets) -> requests.TicketPage:
+        return await self._call(requests.LIST, query, requests.TicketPage)
+
+    async def lookup(self, query: requests.LookUp) -> requests.LookUpResult:
+        return await self._call(requests.LOOKUP, query, requests.LookUpResult)
+
+    async def _call(self, subject: str, request: Sent, answer_type: type[AnswerT]) -> AnswerT:
+        return await call(
+            self._nc,
+            subject,
+            request,
+            answer_type,
+            timeout_s=self._timeout_s,
+            traceparent=self._traceparent,
+        )
+
+
+def _understood(answer: Msg, answer_type: type[AnswerT]) -> AnswerT:
+    """Raises RequestFailed."""
+    failed = bool(answer.headers and STATUS_HEADER in answer.headers)
+    model: type[BaseModel] = ErrorReply if failed else answer_type
+    try:
+        understood = model.model_validate_json(answer.data)
+    except ValidationError as error:
+        raise ServiceFault(_reply(ErrorKind.INTERNAL, 500, "internal")) from error
+    if isinstance(understood, ErrorReply):
+        raise _failure(understood)
+    assert isinstance(understood, answer_type)  # noqa: S101  (for mypy: it was chosen above)
+    return understood
+
+
+def _failure(reply: ErrorReply) -> RequestFailed:
+    match reply.kind:
+        case ErrorKind.REFUSED:
+            return NotFound(reply) if reply.status == 404 else Refused(reply)
+        case ErrorKind.MALFORMED:
+            return Malformed(reply)
+        case ErrorKind.UNAVAILABLE:
+            return ServiceUnavailable(reply)
+        case ErrorKind.INTERNAL:
+            return ServiceFault(reply)
+
+
+def _too_large(size: int, limit: int) -> ErrorReply:
+    data: dict[str, str | int | float | bool] = {"size": size, "limit": limit}
+    whole = FieldError(field="", rule="too_large", message=wording.rule("too_large", data), data=data)
+    return _reply(ErrorKind.MALFORMED, 400, "malformed", whole)
+
+
+def _reply(kind: ErrorKind, status: int, code: str, *fields: FieldError) -> ErrorReply:
+    return ErrorReply(kind=kind, status=status, code=code, message=wording.refusal(code, {}), fields=fields)

@@ -20,7 +20,8 @@ def fold(text: str) -> str:
     """The text in lower case without diacritics: `Łódź` and `lodz` are the same."""
     if text.isascii():
         return text.lower()
-    folded = _COMBINING.sub("", unicodedata.normalize("NFKD", text.casefold()))
+    # Case goes last: taking letters apart makes capitals out of what has no case (`ᴬ`, `ℂ`).
+    folded = _COMBINING.sub("", unicodedata.normalize("NFKD", text)).casefold()
     for letter, plain in _NOT_DECOMPOSED.items():
         folded = folded.replace(letter, plain)
     return folded

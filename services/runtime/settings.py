@@ -131,9 +131,9 @@ class RuntimeSettings(BaseSettings):
         description="Least severe level that is logged: `debug`, `info`, `warning` or `error`.",
     )
     max_concurrent_requests: int = Field(
-        default=256,
+        default=1024,
         ge=1,
-        description="Requests handled at the same moment; further ones wait in the subscription.",
+        description="Requests handled at the same moment; a further one is answered `busy`, to be sent again.",
     )
     request_timeout_s: float = Field(
         default=10,

@@ -1,0 +1,36 @@
+"""`python -m tests.bench [commands|replica] [--events N]`."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from services.runtime import logs
+from tests.bench import commands, replica
+
+
+def main() -> None:
+    """Run the suites named, by default all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("suite", nargs="*", choices=["commands", "replica", []], help="default: all")
+    parser.add_argument("--events", type=int, default=1_000_000, help="length of the replica suite's log")
+    options = parser.parse_args()
+    logs.configure("console", "warning", "bench")
+    print(f"Python {platform.python_version()}, {platform.machine()}\n")
+    for name in options.suite or ["commands", "replica"]:
+        with tempfile.TemporaryDirectory(prefix="casetrail-bench-") as directory:
+            uvloop.run(_suite(name, Path(directory), options.events))
+        print()
+
+
+def _suite(name: str, directory: Path, events: int) -> Coroutine[Any, Any, None]:
+    return commands.run(directory) if name == "commands" else replica.run(directory, events)
+
+
+main()

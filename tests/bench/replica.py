@@ -1,0 +1,227 @@
+"""Following, rebuilding and reading a replica of a large log."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import statistics
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig, DeliverPolicy
+
+from contracts import subjects
+from contracts.envelope import Via
+from contracts.follow import Follower
+from contracts.number import derive_number
+from contracts.tickets import requests
+from services.runtime.recorder import Aggregates
+from services.runtime.replica import Replica
+from services.tickets import domain, translate
+from services.tickets.queries import Queries
+from services.tickets.view import TicketsView
+from tests.bench.system import broker
+
+EVENTS_PER_TICKET = 5
+ACCOUNTS = 500
+BATCH = 1000
+WORDS = [
+    "rezerwacja", "wizyta", "błąd", "pacjent", "kalendarz", "integracja", "klinika", "dostępność", "termin",
+    "grafik", "lekarz", "kod", "token", "usługa", "płatność", "faktura", "adres", "telefon", "umowa",
+    "dokument", "system", "serwer", "odpowiedź", "żądanie", "Łódź", "opinia",
+]  # fmt: skip
+
+
+async def run(directory: Path, events: int) -> None:
+    """Fill a log, then print what following it, rebuilding from it and reading the replica take."""
+    async with broker(directory) as (_, nc):
+        began = time.perf_counter()
+        numbers = await _fill(nc, events)
+        print(f"a log of {events:,} events of {len(numbers):,} tickets, made in {_since(began):.0f} s")
+        raw = await _ordered_consumer(nc, events)
+        follow = await _follow(nc, events)
+        replica, rebuild = await _rebuild(nc, directory, events)
+        print(f"ordered consumer of nats-py, counting only  {raw:9,.0f} events/s")
+        print(
+            f"follow                                      {follow:9,.0f} events/s   ratio {follow / raw:.2f}"
+        )
+        print(f"rebuild of the replica, all tables          {rebuild:9,.0f} events/s   aim 30,000")
+        await _reads(replica, numbers)
+        replica.close()
+
+
+async def _fill(nc: Client, events: int) -> list[str]:
+    chance = random.Random(7)
+    numbers: list[str] = []
+    batch: list[tuple[str, bytes]] = []
+    for ticket in range(events // EVENTS_PER_TICKET):
+        account = f"account-{chance.randrange(ACCOUNTS)}"
+        number = derive_number(account, f"bench-{ticket}")
+        numbers.append(number)
+        batch += _ticket(chance, account, number, ticket)
+        if len(batch) >= BATCH or ticket == events // EVENTS_PER_TICKET - 1:
+            await _append(nc, batch)
+            batch = []
+    return numbers
+
+
+def _ticket(chance: random.Random, account: str, number: str, ticket: int) -> list[tuple[str, bytes]]:
+    at = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=ticket)
+    person = domain.Person(domain.Capacity.MEMBER, "jan")
+
+    def text() -> str:
+        return " ".join(chance.choices(WORDS, k=25)) + f" nr{ticket}"
+
+    facts: list[domain.TicketFact] = [
+        domain.Opened(
+            command_id=domain.CommandId(f"bench-{ticket}"),
+            at=at,
+            number=domain.TicketNumber(number),
+            account=domain.AccountId(account),
+            opened_by=person,
+            title="Rezerwacje nie docierają",
+            message=text(),
+            topic="bookings",
+            identifiers=(domain.Identifier("merchant", f"M-{ticket}"),),
+        )
+    ]
+    facts += [
+        domain.Replied(
+            command_id=domain.CommandId(f"r{turn}"),
+            at=at,
+            reply_id=domain.ReplyId(f"{ticket}-{turn}"),
+            author=person,
+            text=text(),
+        )
+        for turn in range(EVENTS_PER_TICKET - 1)
+    ]
+    subject = subjects.ticket_events(account, number)
+    return [
+        (subject, translate.payload(_event(fact, account, number, revision)))
+        for revision, fact in enumerate(facts, start=1)
+    ]
+
+
+def _event(fact: domain.TicketFact, account: str, number: str, revision: int) -> dict[str, object]:
+    circumstances = translate.Circumstances(
+        event_id=str(uuid.uuid4()), via=Via.PORTAL, correlation_id="bench", traceparent=None
+    )
+    return translate.event(
+        fact, number=number, account=account, revision=revision, circumstances=circumstances
+    )
+
+
+async def _append(nc: Client, batch: list[tuple[str, bytes]]) -> None:
+    batch_id = uuid.uuid4().hex
+    for sequence, (subject, payload) in enumerate(batch, start=1):
+        headers = {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(sequence)}
+        if sequence < len(batch):
+            await nc.publish(subject, payload, headers=headers)
+        else:
+            answer = await nc.request(
+                subject, payload, timeout=30, headers={**headers, "Nats-Batch-Commit": "1"}
+            )
+            if b'"error"' in answer.data:
+                raise RuntimeError(answer.data.decode())
+
+
+async def _ordered_consumer(nc: Client, events: int) -> float:
+    done = asyncio.Event()
+    seen = 0
+
+    async def count(_: Msg) -> None:
+        nonlocal seen
+        seen += 1
+        if seen == events:
+            done.set()
+
+    began = time.perf_counter()
+    subscription = await nc.jetstream().subscribe(
+        subjects.TICKETS.subjects[0],
+        stream=subjects.TICKETS.name,
+        ordered_consumer=True,
+        cb=count,
+        config=ConsumerConfig(deliver_policy=DeliverPolicy.ALL),
+    )
+    await done.wait()
+    rate = events / _since(began)
+    await subscription.unsubscribe()
+    return rate
+
+
+async def _follow(nc: Client, events: int) -> float:
+    follower = Follower(nc, subjects.TICKETS.name, subjects.TICKETS.subjects[0], names=["bench-follow"])
+    began = time.perf_counter()
+    async for _ in follower.batches():
+        if follower.position == events:
+            break
+    return events / _since(began)
+
+
+async def _rebuild(nc: Client, directory: Path, events: int) -> tuple[Replica, float]:
+    replica = Replica(nc, subjects.TICKETS, TicketsView(), directory / "replica", user="bench")
+    began = time.perf_counter()
+    following = asyncio.create_task(replica.run())
+    await replica.wait_for(events, timeout_s=3600)
+    rate = events / _since(began)
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    return replica, rate
+
+
+async def _reads(replica: Replica, numbers: list[str]) -> None:
+    queries = Queries(replica)
+    tickets: Aggregates[domain.Ticket, domain.TicketFact] = Aggregates(
+        replica.recorder, translate.read_fact, domain.evolve
+    )
+    chance = random.Random(11)
+    print(f"\nreads at {len(numbers):,} tickets             median ms   p99 ms")
+
+    async def load() -> None:
+        tickets.load(chance.choice(numbers))
+
+    await _timed("state of a ticket from the replica", load)
+
+    def listing(**filters: object) -> Callable[[], Awaitable[object]]:
+        async def ask() -> object:
+            return await queries.list(requests.ListTickets.model_validate(filters))
+
+        return ask
+
+    account = f"account-{chance.randrange(ACCOUNTS)}"
+    await _timed("list: all, 50 newest", listing())
+    await _timed("list: of an account, open", listing(account=account, status="open"))
+    await _timed("search: a word of most tickets", listing(words="rezerwacja"))
+    await _timed("search: three words of most tickets", listing(words="rezerwacja lodz platnosc"))
+    await _timed("search: a word of one ticket", listing(words=f"nr{len(numbers) // 2}"))
+    await _timed("search: a rare and a common word", listing(words=f"rezerwacja nr{len(numbers) // 2}"))
+    await _timed(
+        "search: three words in an account", listing(words="rezerwacja lodz platnosc", account=account)
+    )
+    await _timed("search: a word's beginning, in an account", listing(words="rezerw*", account=account))
+    await _timed("search: a word's beginning, over all", listing(words="rezerw*"))
+
+    async def look_up() -> None:
+        await queries.lookup(requests.LookUp(value=f"m-{chance.randrange(len(numbers))}"))
+
+    await _timed("look-up of an identifier", look_up)
+
+
+async def _timed(name: str, act: Callable[[], Awaitable[object]], times: int = 200) -> None:
+    await act()
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        await act()
+        taken.append(_since(began) * 1e3)
+    taken.sort()
+    print(f"{name:42s} {statistics.median(taken):9.2f} {taken[int(times * 0.99)]:8.2f}")
+
+
+def _since(began: float) -> float:
+    return time.perf_counter() - began

@@ -32,6 +32,24 @@ DEAD_LETTERS: Final = Stream(
 STREAMS: Final = (TICKETS, DEAD_LETTERS)
 
 
+OUTSIDE_DOMAIN: Final = "log"
+"""JetStream domain by which users of a NATS account that does not hold the log reach it (`$JS.log.API`).
+
+Not `$JS.API`: in an account without JetStream the server itself answers there, that it is not enabled.
+"""
+
+CONSUMERS_PER_USER: Final = 8
+
+
+def consumer_names(user: str) -> tuple[str, ...]:
+    """The names that the consumers of a NATS user may have.
+
+    A permission cannot say "names that start with", and whoever may create a consumer of some name may also
+    change the one that has it. So each user has a few exact names, and nobody else may use them.
+    """
+    return tuple(f"{user}-{slot}" for slot in range(CONSUMERS_PER_USER))
+
+
 def ticket_events(account: str, number: str) -> str:
     """The subject that holds the events of one ticket. Either token may be `*` in a filter."""
     return f"events.tickets.{account}.{number}"

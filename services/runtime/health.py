@@ -92,7 +92,7 @@ class Health:
             {"name": name, "ok": reason is None, "reason": reason}
             for name, reason in zip(names, reasons, strict=True)
         ]
-        ready = all(check["ok"] for check in checks)
+        ready = bool(checks) and all(check["ok"] for check in checks)  # no check yet: still starting
         return JSONResponse({"ready": ready, "checks": checks}, status_code=200 if ready else 503)
 
     async def _metrics(self, _request: Request) -> Response:

@@ -61,10 +61,10 @@ async def health(registry: CollectorRegistry) -> AsyncIterator[Health]:
     await health.stop()
 
 
-async def test_a_service_without_checks_lives_and_is_ready(health: Health) -> None:
+async def test_a_service_that_has_no_check_yet_lives_and_is_not_ready(health: Health) -> None:
     port = await health.start("127.0.0.1", 0)
     assert await get(port, "/livez") == (200, "ok\n")
-    assert await ready(port) == (200, {})
+    assert await ready(port) == (503, {})
 
 
 async def test_readiness_says_which_check_fails_and_why(health: Health) -> None:

@@ -1,0 +1,27 @@
+"""The services of Casetrail: one table, from which they are started, given keys and told of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceEntry:
+    """A service. `run` is `module:function`: it takes its settings from the environment, and returns the
+    exit code once SIGTERM or SIGINT has ended it. `nats_user` is a name in `credentials.permissions`."""
+
+    name: str
+    run: str
+    nats_user: str
+    description: str
+
+
+CATALOGUE: Final = (
+    ServiceEntry(
+        name="tickets",
+        run="services.tickets.app:main",
+        nats_user="tickets",
+        description="The rules of a ticket; lists, search, history",
+    ),
+)

@@ -1,0 +1,266 @@
+"""The embedded system: nats-server, the streams, and every service of the catalogue, under one process.
+
+    up ── nats-server            started first, ended last
+       ├─ setup                  makes missing streams, ends
+       └─ serve NAME             one process per service and replica
+
+Each is started again when it dies. On Linux the kernel kills them all when this process is killed;
+elsewhere the data lock, which they inherit, keeps a second `up` away until they have been ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import sysconfig
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from services.credentials.accounts import NatsUser
+from services.credentials.nkeys import public_key, seed_file
+from services.credentials.permissions import USERS
+from services.embedded.catalogue import CATALOGUE, ServiceEntry
+from services.embedded.child import Child
+from services.embedded.keep import keep_running
+from services.embedded.lock import data_lock
+from services.embedded.nats_server import NatsServer
+from services.embedded.output import Output
+from services.embedded.running import DATA_VARIABLE, Running, publish, withdraw
+from services.embedded.service_process import ServiceProcess
+
+STOP_WITHIN_S: Final = 5.0
+REMIND_EVERY_S: Final = 10.0
+CASETRAIL: Final = (sys.executable, "-m", "services.cli.main")
+
+
+class SetupFailed(Exception):
+    """The streams could not be made; `setup` has said why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `casetrail up` is told. Port 0 takes a free one."""
+
+    data: Path
+    nats_port: int
+    replicas: int
+    log_format: str
+
+
+async def run_up(
+    options: Options,
+    *,
+    catalogue: Sequence[ServiceEntry] = CATALOGUE,
+    serve: Sequence[str] = (*CASETRAIL, "serve"),
+) -> None:
+    """Run the system until SIGINT, SIGTERM or SIGHUP; a second one kills at once what is still stopping.
+
+    `serve` followed by the name of a service is the program that runs it.
+    Raises DataInUse, PortTaken, ServerDidNotStart, SetupFailed, SeedInvalid, OSError.
+    """
+    options.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # tickets are nobody else's business
+    async with data_lock(options.data) as lock:
+        system = _System(options, catalogue, serve, lock)
+        stop = _listen_for_signals(system)
+        run = asyncio.create_task(system.run(), name="run")
+        asked = asyncio.create_task(stop.wait(), name="asked")
+        try:
+            await asyncio.wait({run, asked}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+            run.cancel()
+            await asyncio.wait({run, asked})
+            await system.stop()
+        if not run.cancelled():
+            run.result()
+
+
+def _listen_for_signals(system: _System) -> asyncio.Event:
+    stop = asyncio.Event()
+
+    def on_signal() -> None:
+        if stop.is_set():
+            system.kill_at_once()
+        stop.set()
+
+    under_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    for number in (signal.SIGINT, signal.SIGTERM, *([] if under_nohup else [signal.SIGHUP])):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    return stop
+
+
+class _System:
+    """The processes of one `up`."""
+
+    def __init__(
+        self, options: Options, catalogue: Sequence[ServiceEntry], serve: Sequence[str], lock: int
+    ) -> None:
+        self._options = options
+        self._data = options.data.resolve()
+        self._lock = lock
+        self._serve = serve
+        self._entries = {
+            entry.name if number == 1 else f"{entry.name}-{number}": entry
+            for entry in catalogue
+            for number in range(1, options.replicas + 1)
+        }
+        self._out = Output(
+            ["nats", "setup", *self._entries, "up"],
+            stream=sys.stdout,
+            on_closed=partial(os.kill, os.getpid(), signal.SIGTERM),
+        )
+        self._nats: NatsServer | None = None
+        self._setup: Child | None = None
+        self._services: list[ServiceProcess] = []
+        self._keepers: list[asyncio.Task[None]] = []
+
+    async def run(self) -> None:
+        """Start everything in its order, announce it, keep it running until cancelled."""
+        try:
+            self._nats = await NatsServer.start(
+                self._data / "nats",
+                port=self._options.nats_port,
+                users=self._users(),
+                on_line=self._nats_said,
+                inherit=[self._lock],
+            )
+            self._keep("nats", self._nats)
+            await self._make_streams(self._nats.url)
+            for name, entry in self._entries.items():
+                await self._start_service(name, entry, self._nats.url)
+            await self._wait_until_ready()
+            self._announce(self._nats.url)
+            await asyncio.gather(*self._keepers)
+        finally:
+            for keeper in self._keepers:
+                keeper.cancel()
+            if self._keepers:
+                await asyncio.wait(self._keepers)
+
+    async def stop(self) -> None:
+        """End the services, then nats-server, so that they can finish what they were answering."""
+        withdraw(self._data)
+        if self._nats or self._services:
+            self._out.line("up", "stopping")
+        running = [self._setup.stop(grace_s=0)] if self._setup else []
+        await asyncio.gather(*running, *(service.stop(grace_s=STOP_WITHIN_S) for service in self._services))
+        if self._nats:
+            await self._nats.stop()
+            self._out.line("up", "stopped")
+
+    def kill_at_once(self) -> None:
+        """For the impatient. `stop` still waits for the ends."""
+        for process in (self._nats, self._setup, *self._services):
+            if process:
+                process.kill_at_once()
+
+    def _users(self) -> list[NatsUser]:
+        keys = self._data / "keys"
+        return [
+            NatsUser(public_key=public_key(keys, name), permissions=allowed)
+            for name, allowed in USERS.items()
+        ]
+
+    def _nats_said(self, line: str) -> None:
+        if " [INF] " not in line:  # a banner and what we say ourselves
+            self._out.line("nats", line)
+
+    def _env(self, user: str, nats_url: str) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("CASETRAIL_NATS_")}
+        ours.pop(DATA_VARIABLE, None)
+        return ours | {
+            "CASETRAIL_NATS_URL": nats_url,
+            "CASETRAIL_NATS_NKEY_SEED_FILE": str(seed_file(self._data / "keys", user)),
+            "CASETRAIL_NATS_INBOX_USER": user,
+            "CASETRAIL_LOG_FORMAT": self._options.log_format,
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    async def _make_streams(self, nats_url: str) -> None:
+        self._setup = await Child.start(
+            [*CASETRAIL, "setup"],
+            env=self._env("setup", nats_url),
+            on_line=partial(self._out.line, "setup"),
+            inherit=[self._lock],
+        )
+        code = await self._setup.wait()
+        if code == 1:
+            self._out.line("up", "the streams differ as told above; going on with them as they are")
+        elif code != 0:
+            raise SetupFailed(f"the streams could not be made (exit code {code} of `casetrail setup`)")
+
+    async def _start_service(self, name: str, entry: ServiceEntry, nats_url: str) -> None:
+        directory = self._data / "services" / name
+        directory.mkdir(parents=True, exist_ok=True)
+        service = ServiceProcess(
+            name,
+            [*self._serve, entry.name],
+            env=self._env(entry.nats_user, nats_url) | {"CASETRAIL_DATA_DIR": str(directory)},
+            on_line=partial(self._out.line, name),
+            inherit=[self._lock],
+        )
+        self._services.append(service)
+        await service.start_again()
+        self._keep(name, service)
+
+    def _keep(self, name: str, process: NatsServer | ServiceProcess) -> None:
+        say = partial(self._out.line, name)
+        self._keepers.append(asyncio.create_task(keep_running(process, say=say), name=f"keep {name}"))
+
+    async def _wait_until_ready(self) -> None:
+        waiting = {asyncio.create_task(service.ready(), name=service.name) for service in self._services}
+        try:
+            while waiting:
+                _, waiting = await asyncio.wait(waiting, timeout=REMIND_EVERY_S)
+                for task in waiting:
+                    self._out.line(task.get_name(), "is not ready yet")
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    def _announce(self, nats_url: str) -> None:
+        services = {service.name: service.health_url for service in self._services}
+        publish(
+            self._data,
+            Running(
+                pid=os.getpid(),
+                nats_url=nats_url,
+                cli_seed_file=str(seed_file(self._data / "keys", "cli")),
+                services=services,
+            ),
+        )
+        addresses = {"nats": nats_url} | {name: f"{url}/readyz" for name, url in services.items()}
+        self._out.plain(_summary(self._options.data, addresses))
+
+
+def _summary(data: Path, addresses: dict[str, str]) -> str:
+    width = max(map(len, addresses))
+    return "\n".join(
+        [
+            "",
+            f"Casetrail is ready. Its data is in {data}.",
+            *(f"  {name:<{width}}  {address}" for name, address in addresses.items()),
+            "",
+            "In a second terminal, in this directory:",
+            f'  {_command()} ticket open --account acme --title "No bookings" --text "Since Monday" --as anna',
+            f"  {_command()} ticket list",
+            f"  {_command()} events --from-start --follow",
+            "",
+            "Ctrl-C stops it.",
+            "",
+        ]
+    )
+
+
+def _command() -> str:
+    """How a person in this directory calls the command line: `make run` leaves it in the environment."""
+    if shutil.which("casetrail"):
+        return "casetrail"
+    script = Path(sysconfig.get_path("scripts"), "casetrail")
+    return os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script)

@@ -11,31 +11,41 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 
 from contracts.envelope import format_time
 
 MAX_BUFFERED: Final = 8192
-"""Messages that may wait to be taken; past that the server is told to pause (flow control)."""
+"""Messages that may wait to be taken; past that the server is no longer told to go on (flow control), and
+sends at most what its window still allows: 32 MiB."""
 
 _HEARTBEAT_S: Final = 1.0
 _LOST_AFTER_S: Final = 2.5
 _RETRY_S: Final = 0.25
 _API_TIMEOUT_S: Final = 5.0
+# The server counts nanoseconds in 64 bits, and takes times before 1677 or after 2262 for others.
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2262, 1, 1, tzinfo=UTC)
+_DELETE_WITHIN_S: Final = 1.0
+_CLOSED: Final = "the connection was closed"
 _ERR_NAME_IN_USE: Final = frozenset({10013, 10105, 10148})
 _ERR_CONSUMER_NOT_FOUND: Final = 10014
-_ERR_STREAM_NOT_FOUND: Final = 10059
 
 
 class FollowError(Exception):
     """The stream cannot be followed: it does not exist, may not be read, or nobody answers."""
+
+
+class NoJetStream(FollowError):
+    """Nobody answers JetStream requests of this domain, in the NATS account of this connection."""
 
 
 class Message(NamedTuple):
@@ -65,11 +75,13 @@ class _Lost(Exception):
 class _Consumer:
     """One life of the ordered consumer, from its creation until it is lost."""
 
-    def __init__(self, nc: Client, stream: str, name: str, filter_subject: str) -> None:
+    def __init__(self, nc: Client, api: str, stream: str, name: str, filter_subject: str) -> None:
         self._nc = nc
+        self._api_prefix = api
         self._stream = stream
-        self._name = name
+        self.name = name
         self._filter = filter_subject
+        self._subscription: Subscription | None = None
         self._expected = 1
         self._messages: list[Message] = []
         self._flow_control: list[str] = []
@@ -77,10 +89,17 @@ class _Consumer:
         self._broken: str | None = None
         self._heard_at = 0.0
         self._reconnects = nc.stats["reconnects"]
-        self.pending = 0
+        self._pending = 0
+        self.begins_after = 0
+        """The position after which it begins, as the server says."""
+        self.announced = 0
+        """How many messages the stream held for it when it was made."""
 
-    async def _api(self, verb: str, body: dict[str, Any]) -> dict[str, Any]:
-        reply = await self._nc.request(f"$JS.API.CONSUMER.{verb}", json.dumps(body).encode(), _API_TIMEOUT_S)
+    async def _api(
+        self, verb: str, body: dict[str, Any], *, timeout_s: float = _API_TIMEOUT_S
+    ) -> dict[str, Any]:
+        subject = f"{self._api_prefix}.CONSUMER.{verb}"
+        reply = await self._nc.request(subject, json.dumps(body).encode(), timeout_s)
         answer: dict[str, Any] = json.loads(reply.data)
         return answer
 
@@ -91,15 +110,35 @@ class _Consumer:
             FollowError: the stream does not exist, or the server refuses the consumer.
         """
         if replace:
-            answer = await self._api(f"DELETE.{self._stream}.{self._name}", {})
+            answer = await self._api(f"DELETE.{self._stream}.{self.name}", {})
             if "error" in answer and answer["error"].get("err_code") != _ERR_CONSUMER_NOT_FOUND:
-                raise FollowError(answer["error"].get("description", "cannot replace the consumer"))
+                raise FollowError(f"{self._stream}: {answer['error'].get('description', answer['error'])}")
+        try:
+            answer = await self._create(starting_at)
+        except BaseException:  # whatever it was, also a cancellation: nobody else knows the subscription
+            await self.stop()
+            raise
+        if "error" in answer:
+            await self.stop()
+            error = answer["error"]
+            if error.get("err_code") in _ERR_NAME_IN_USE:
+                return False
+            raise FollowError(f"{self._stream}: {error.get('description', error)}")
+        self.begins_after = int(answer["delivered"]["stream_seq"])
+        self.announced = int(answer.get("num_pending", 0))
+        if self._expected == 1:  # else messages overtook this answer, and know better
+            self._pending = self.announced
+        self._heard_at = asyncio.get_running_loop().time()
+        return True
+
+    async def _create(self, starting_at: dict[str, Any]) -> dict[str, Any]:
         inbox = self._nc.new_inbox()
+        # No limits here: flow control bounds what can wait, and a message dropped would be a gap.
         self._subscription = await self._nc.subscribe(
             inbox, cb=self._on_message, pending_msgs_limit=-1, pending_bytes_limit=-1
         )
         config = {
-            "name": self._name,
+            "name": self.name,
             "deliver_subject": inbox,
             "filter_subject": self._filter,
             "ack_policy": "none",
@@ -113,26 +152,20 @@ class _Consumer:
             **starting_at,
         }
         body = {"stream_name": self._stream, "config": config, "action": "create"}
-        answer = await self._api(f"CREATE.{self._stream}.{self._name}.{self._filter}", body)
-        if "error" in answer:
-            await self.stop()
-            error = answer["error"]
-            if error.get("err_code") in _ERR_NAME_IN_USE:
-                return False
-            raise FollowError(f"{self._stream}: {error.get('description', error)}")
-        self.pending = int(answer.get("num_pending", 0))
-        self._heard_at = asyncio.get_running_loop().time()
-        return True
+        return await self._api(f"CREATE.{self._stream}.{self.name}.{self._filter}", body)
 
     async def stop(self) -> None:
-        with contextlib.suppress(nats.errors.Error):
-            await self._subscription.unsubscribe()
+        """Listen no more. The server removes the consumer some seconds later."""
+        subscription, self._subscription = self._subscription, None
+        if subscription is not None:
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
 
     async def delete(self) -> None:
-        """Give the name back at once; without it the server does so some seconds later."""
+        """Give the name back at once."""
         await self.stop()
         with contextlib.suppress(nats.errors.Error, TimeoutError):
-            await self._api(f"DELETE.{self._stream}.{self._name}", {})
+            await self._api(f"DELETE.{self._stream}.{self.name}", {}, timeout_s=_DELETE_WITHIN_S)
 
     async def _on_message(self, msg: Msg) -> None:
         self._heard_at = asyncio.get_running_loop().time()
@@ -148,7 +181,7 @@ class _Consumer:
             self._broken = "a message is missing"
         if self._broken is None:
             self._expected += 1
-            self.pending = int(tokens[first + 6])
+            self._pending = int(tokens[first + 6])
             self._messages.append(Message(int(tokens[first + 3]), msg.subject, msg.data))
         self._arrived.set()
 
@@ -177,7 +210,10 @@ class _Consumer:
 
         Raises:
             _Lost: something is missing, or nothing was heard for too long.
+            FollowError: the connection was closed.
         """
+        if self._nc.is_closed:
+            raise FollowError(f"{self._stream}: {_CLOSED}")
         if self._nc.stats["reconnects"] != self._reconnects:
             self._broken = "reconnected"
         if not self._messages and self._broken is None:
@@ -188,12 +224,12 @@ class _Consumer:
         if messages:
             if self._flow_control:
                 await self._release()
-            return Batch(messages, self.pending)
+            return Batch(messages, self._pending)
         if self._broken is not None:
             raise _Lost(self._broken)
         if asyncio.get_running_loop().time() - self._heard_at > _LOST_AFTER_S:
             raise _Lost("no heartbeat")
-        return Batch((), self.pending)
+        return Batch((), self._pending)
 
 
 class Follower:
@@ -206,48 +242,40 @@ class Follower:
         filter_subject: str,
         *,
         names: Sequence[str],
-        after: int = 0,
+        after: int | None = 0,
         since: datetime | None = None,
+        domain: str | None = None,
         on_lost: Callable[[str], None] | None = None,
     ) -> None:
         """Args:
-        names: names that the consumer may have; the first free one is taken.
-        after: the position after which to begin.
+        names: names that the consumer may have; the first free one is taken. A sole name is taken to be
+            this follower's alone: when the consumer is lost, whatever has the name is replaced at once.
+        after: the position after which to begin; None: after the last message that there is now.
         since: begin with the first message stored at or after this time, instead of `after`.
+        domain: JetStream domain of the stream, if it is another NATS account's (`OUTSIDE_DOMAIN`).
         on_lost: told why, each time the consumer must be made again.
         """
         self._nc = nc
         self._stream = stream
         self._filter = filter_subject
-        self._names = names
-        self._since = since
+        self._names = list(names)
+        self._api = "$JS.API" if domain is None else f"$JS.{domain}.API"
         self._on_lost = on_lost
-        self.position = after
-        """The last position that was handed over."""
+        self._start = _start(after, since)
+        self.position = after or 0
+        """The last position that was handed over, or after which to begin."""
 
-    def _starting_at(self) -> dict[str, Any]:
-        if self._since is not None and self.position == 0:
-            return {"deliver_policy": "by_start_time", "opt_start_time": format_time(self._since)}
-        return {"deliver_policy": "by_start_sequence", "opt_start_seq": self.position + 1}
+    async def batches(self, *, wait_s: float = 0.5) -> AsyncGenerator[Batch, None]:
+        """Batches in order, an empty one at first and whenever nothing came for `wait_s` seconds.
 
-    async def _make(self, name: str | None) -> tuple[_Consumer, str]:
-        for candidate in [name] if name is not None else self._names:
-            consumer = _Consumer(self._nc, self._stream, candidate, self._filter)
-            if await consumer.start(self._starting_at(), replace=name is not None):
-                return consumer, candidate
-        raise FollowError(f"{self._stream}: all {len(self._names)} consumer names of this user are in use")
-
-    async def batches(self, *, wait_s: float = 0.5) -> AsyncIterator[Batch]:
-        """Batches in order, an empty one whenever nothing came for `wait_s` seconds.
+        Close the generator (`contextlib.aclosing`) to give the consumer's name back at once.
 
         Raises:
-            FollowError: at the first attempt; later ones are repeated until they succeed.
+            FollowError: the first attempt failed (later ones are repeated until they succeed), or the
+                connection was closed.
         """
-        try:
-            consumer, name = await self._make(None)
-        except (nats.errors.Error, TimeoutError) as error:
-            raise FollowError(f"{self._stream}: no answer, or no permission to follow it") from error
-        batch = Batch((), consumer.pending)
+        consumer = await self._make_first()
+        batch = Batch((), consumer.announced)
         try:
             while True:
                 if batch.messages:
@@ -259,17 +287,45 @@ class Follower:
                     if self._on_lost is not None:
                         self._on_lost(str(lost))
                     await consumer.stop()
-                    consumer = await self._make_again(name)
-                    batch = Batch((), consumer.pending)
+                    consumer = await self._make_again(consumer.name)
+                    batch = Batch((), consumer.announced)
         finally:
             if self._nc.is_connected:
                 await asyncio.shield(consumer.delete())
 
+    async def _make_first(self) -> _Consumer:
+        try:
+            consumer = await self._make(self._names, self._start, replace=False)
+        except nats.errors.NoRespondersError as error:
+            raise NoJetStream(f"{self._stream}: nobody answers at {self._api}") from error
+        except (nats.errors.Error, TimeoutError) as error:
+            raise FollowError(f"{self._stream}: no answer, or no permission to follow it") from error
+        self.position = consumer.begins_after
+        return consumer
+
     async def _make_again(self, name: str) -> _Consumer:
+        # Among shared names somebody else may have got ours meanwhile: deleting it would be answered in kind.
+        names = sorted(self._names, key=lambda candidate: candidate != name)
         while True:
-            try:
-                consumer, _ = await self._make(name)
-            except (nats.errors.Error, TimeoutError, FollowError):
-                await asyncio.sleep(_RETRY_S)
-            else:
+            if self._nc.is_closed:
+                raise FollowError(f"{self._stream}: {_CLOSED}")
+            if self._nc.is_connected:  # else the requests would only pile up in the connection's buffer
+                with contextlib.suppress(nats.errors.Error, TimeoutError, FollowError):
+                    return await self._make(names, _start(self.position, None), replace=len(names) == 1)
+            await asyncio.sleep(_RETRY_S)
+
+    async def _make(self, names: Sequence[str], start: dict[str, Any], *, replace: bool) -> _Consumer:
+        for name in names:
+            consumer = _Consumer(self._nc, self._api, self._stream, name, self._filter)
+            if await consumer.start(start, replace=replace):
                 return consumer
+        raise FollowError(f"{self._stream}: all {len(names)} consumer names of this user are in use")
+
+
+def _start(after: int | None, since: datetime | None) -> dict[str, Any]:
+    if since is not None:
+        within = min(max(since, _EARLIEST), _LATEST)
+        return {"deliver_policy": "by_start_time", "opt_start_time": format_time(within)}
+    if after is None:
+        return {"deliver_policy": "new"}
+    return {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}

@@ -248,7 +248,7 @@ def _summary(data: Path, addresses: dict[str, str]) -> str:
             *(f"  {name:<{width}}  {address}" for name, address in addresses.items()),
             "",
             "In a second terminal, in this directory:",
-            f'  {_command()} ticket open --account acme --title "No bookings" --text "Since Monday" --as anna',
+            f'  {_command()} ticket open --account acme --title "No visits" --text "Help" --as jan',
             f"  {_command()} ticket list",
             f"  {_command()} events --from-start --follow",
             "",

@@ -2,7 +2,8 @@
 
     ServiceError
     |- Refused       a rule said no: code, data, status 409 (403 may not, 404 no such thing)
-    |- Malformed     a field breaks a rule: 400
+    |- Malformed     a field breaks a rule that its type cannot tell: 400
+    |- RequestInvalid it does not parse: 400
     '- Unavailable   cannot be done or known now; the caller sends the same command again: 503
 
 A domain's own refusals are exceptions with a `code` and `data`; the composition root says their status.
@@ -12,7 +13,7 @@ Whatever is not in the table is a fault of ours: 500, logged with its trace.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 import nats.errors
 from pydantic import ValidationError
@@ -21,6 +22,10 @@ from contracts import wording
 from contracts.errors import ErrorKind, ErrorReply, FieldError
 
 Data = Mapping[str, str | int]
+
+MAX_FIELDS: Final = 50
+MAX_FIELD_CHARACTERS: Final = 200
+"""Callers choose the names of unknown fields, and how many: an answer must fit into a message."""
 
 
 class ServiceError(Exception):
@@ -60,6 +65,17 @@ class Malformed(ServiceError):
         self.rule = rule
 
 
+class RequestInvalid(ServiceError):
+    """It is not as its model demands; `fields` says where."""
+
+    kind = ErrorKind.MALFORMED
+    status = 400
+
+    def __init__(self, fields: tuple[FieldError, ...]) -> None:
+        super().__init__("malformed")
+        self.fields = fields
+
+
 class Unavailable(ServiceError):
     """It cannot be done, or cannot be known whether it was done, right now."""
 
@@ -84,10 +100,10 @@ def to_reply(error: Exception, refusals: Mapping[type[Exception], int]) -> Error
         case Malformed():
             broken = _field(error.field, error.rule, error.data)
             return _reply(ErrorKind.MALFORMED, 400, "malformed", {}, (broken,))
+        case RequestInvalid():
+            return _reply(ErrorKind.MALFORMED, 400, "malformed", {}, error.fields)
         case ServiceError():
             return _reply(error.kind, error.status, error.code, error.data)
-        case ValidationError():
-            return _reply(ErrorKind.MALFORMED, 400, "malformed", {}, broken_fields(error))
         case TimeoutError() | nats.errors.Error():
             return _reply(ErrorKind.UNAVAILABLE, 503, "unavailable", {})
     for kind in type(error).__mro__:
@@ -97,10 +113,10 @@ def to_reply(error: Exception, refusals: Mapping[type[Exception], int]) -> Error
 
 
 def broken_fields(error: ValidationError) -> tuple[FieldError, ...]:
-    """The fields and rules of a validation error, without the values that were sent."""
+    """The first fields and rules of a validation error, without the values that were sent."""
     return tuple(
-        _field(".".join(map(str, found["loc"])), found["type"], found.get("ctx", {}))
-        for found in error.errors(include_url=False, include_input=False)
+        _field(".".join(map(str, found["loc"]))[:MAX_FIELD_CHARACTERS], found["type"], found.get("ctx", {}))
+        for found in error.errors(include_url=False, include_input=False)[:MAX_FIELDS]
     )
 
 

@@ -16,10 +16,10 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import structlog
-from eventsourcing.persistence import PersistenceError
+from eventsourcing.persistence import IntegrityError, PersistenceError
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore
 from nats.aio.client import Client
 from nats.nuid import NUID
@@ -31,7 +31,7 @@ from services.runtime.errors import Unavailable
 from services.runtime.recorder import Document, PositionRecorder, View
 from services.runtime.streams import StreamsUnavailable, stream_info
 
-MAX_APPLIED_AT_ONCE: Final = 2000
+MAX_APPLIED_AT_ONCE: Final = 8000
 """Events in one transaction: what a reader may have to wait for during a rebuild stays short."""
 
 _ON_THE_LOOP: Final = 32
@@ -47,8 +47,12 @@ class ReplicaInUse(Exception):
     """Another process owns the replica file; `str()` names the file."""
 
 
+class ReplicaSpoiled(Exception):
+    """The replica cannot go on as it is; one that is opened afresh is made again from the log."""
+
+
 class Replica:
-    """Follows a stream into a SQLite file. Start `run()` as a task; it never ends by itself."""
+    """Follows a stream into a SQLite file. Start `run()` as a task; it ends only when it must begin anew."""
 
     def __init__(
         self,
@@ -77,6 +81,7 @@ class Replica:
         self._heard_at = 0.0
         self._caught_up = asyncio.Event()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._lost = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"replica-{stream.name.lower()}")
         self._own()
         self._open()
@@ -101,9 +106,6 @@ class Replica:
 
     def _connect(self) -> None:
         self._datastore = SQLiteDatastore(str(self.path), originator_id_type="text", pool_size=4)
-        with self._datastore.get_connection(commit=True) as connection:
-            # The log has the truth: a power cut may cost the replica, but a crash of ours never corrupts it.
-            connection.cursor().execute("PRAGMA synchronous=NORMAL")
         self.recorder = PositionRecorder(self._datastore, self._view, self._stream.name)
         self.recorder.create_table()
         with self._datastore.transaction(commit=True) as cursor:
@@ -113,31 +115,44 @@ class Replica:
     def _make_again(self) -> None:
         with contextlib.suppress(AttributeError):
             self._datastore.close()
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+        self._delete()
         self.pending = None
         self._connect()
 
+    def _delete(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+
     async def _check_origin(self) -> None:
         """Begin anew if the stream is not the one that the file was made from."""
+        created, is_ours = await self._origin()
+        if not is_ours:
+            log.warning("replica.of_another_stream", path=str(self.path), position=self.position)
+            self._make_again()
+        with self._datastore.transaction(commit=True) as cursor:
+            cursor.execute(
+                "INSERT INTO made_from SELECT ? WHERE NOT EXISTS (SELECT 1 FROM made_from)", (created,)
+            )
+
+    async def _origin(self) -> tuple[str, bool]:
+        """When the stream was made, and whether the file was made from it."""
         about = await stream_info(self._nc, self._stream)
         created = str(about["created"])
         with self._datastore.transaction(commit=False) as cursor:
             cursor.execute("SELECT created FROM made_from")
             row = cursor.fetchone()
-        known = row["created"] if row is not None else None
-        if (known not in (None, created)) or self.position > int(about["state"]["last_seq"]):
-            log.warning("replica.of_another_stream", path=str(self.path), position=self.position)
-            self._make_again()
-            known = None
-        if known is None:
-            with self._datastore.transaction(commit=True) as cursor:
-                cursor.execute("INSERT INTO made_from VALUES (?)", (created,))
+        same = row is None or row["created"] == created
+        return created, same and self.position <= int(about["state"]["last_seq"])
 
     # Following
 
     async def run(self) -> None:
-        """Follow the stream until cancelled."""
+        """Follow the stream until cancelled.
+
+        Raises:
+            ReplicaSpoiled: the file is damaged, or the log was replaced by another. Whatever was read before
+                may be wrong, so the process should end; the next one makes the replica again.
+        """
         while True:
             try:
                 await self._check_origin()
@@ -148,16 +163,24 @@ class Replica:
 
     async def _follow(self) -> None:
         began_at, began_position = time.monotonic(), self.position
+        task = cast("asyncio.Task[None]", asyncio.current_task())
         follower = Follower(
             self._nc,
             self._stream.name,
             self._stream.subjects[0],
             names=[self._consumer],
             after=self.position,
-            on_lost=lambda reason: log.info("replica.consumer_lost", stream=self._stream.name, reason=reason),
+            on_lost=self._note_loss,
         )
         async with contextlib.aclosing(_batches(follower)) as batches:
             async for messages, pending in batches:
+                if task.cancelling():  # and `asyncio.wait_for` of Python 3.11, within nats-py, swallowed it
+                    raise asyncio.CancelledError
+                if self._lost:  # the broker may have come back with another log
+                    _, is_ours = await self._origin()
+                    if not is_ours:
+                        raise ReplicaSpoiled(f"{self._stream.name} is another stream than before")
+                    self._lost = False
                 for start in range(0, len(messages), MAX_APPLIED_AT_ONCE):
                     await self._apply(messages[start : start + MAX_APPLIED_AT_ONCE])
                 self._heard_at = time.monotonic()
@@ -173,6 +196,10 @@ class Replica:
                 if pending == 0:
                     self._caught_up.set()
 
+    def _note_loss(self, reason: str) -> None:
+        self._lost = True
+        log.info("replica.consumer_lost", stream=self._stream.name, reason=reason)
+
     async def _apply(self, messages: Sequence[Message]) -> None:
         if len(messages) <= _ON_THE_LOOP:
             documents = self._record(messages)
@@ -187,7 +214,31 @@ class Replica:
 
     def _record(self, messages: Sequence[Message]) -> list[Document]:
         documents = [document for message in messages if (document := _parse(message)) is not None]
-        self.recorder.record(documents, position=messages[-1].position)
+        try:
+            return self._record_what_fits(documents, messages[-1].position)
+        except PersistenceError as error:
+            if not _is_damage(error.__cause__):
+                raise
+            log.warning("replica.damaged", path=str(self.path), reason=str(error))
+            self._delete()
+            raise ReplicaSpoiled(f"{self.path} is damaged") from error
+
+    def _record_what_fits(self, documents: list[Document], position: int) -> list[Document]:
+        """Records all of them, or, where a revision is there already, all but those: see `_parse`."""
+        try:
+            self.recorder.record(documents, position=position)
+        except IntegrityError as error:
+            if not documents:
+                raise
+            if len(documents) > 1:
+                half = len(documents) // 2
+                first, second = documents[:half], documents[half:]
+                return [
+                    *self._record_what_fits(first, first[-1].position),
+                    *self._record_what_fits(second, position),
+                ]
+            log.error("replica.not_an_event", position=documents[0].position, reason=str(error))
+            return self._record_what_fits([], position)
         return documents
 
     # Reading
@@ -218,8 +269,10 @@ class Replica:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((position, waiter))
         try:
-            await asyncio.wait_for(waiter, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await waiter
         except TimeoutError:
+            self._waiting = [waiting for waiting in self._waiting if not waiting[1].done()]
             raise Unavailable("replica_behind", {"position": self.position, "wanted": position}) from None
 
     @contextlib.contextmanager
@@ -258,20 +311,22 @@ def _parse(message: Message) -> Document | None:
     """None for a message that is no event: somebody with the right to publish put it there by hand."""
     try:
         content = from_json(message.payload)
-        document = Document(
-            message.position,
-            content["subject"],
-            content["revision"],
-            content["type"],
-            message.payload,
-            content,
-        )
+        subject, revision, tag = content["subject"], content["revision"], content["type"]
+        if type(subject) is not str or type(revision) is not int or type(tag) is not str:
+            raise TypeError("subject, revision or type is of the wrong type")
     except (ValueError, KeyError, TypeError) as error:
         log.error(
             "replica.not_an_event", position=message.position, subject=message.subject, reason=str(error)
         )
         return None
-    return document
+    return Document(message.position, subject, revision, tag, message.payload, content)
+
+
+def _is_damage(error: BaseException | None) -> bool:
+    return isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    )
 
 
 async def _batches(follower: Follower) -> AsyncGenerator[tuple[Sequence[Message], int], None]:

@@ -16,15 +16,15 @@ import nats.errors
 import nats.micro
 import structlog
 from nats.aio.client import Client
-from nats.micro.request import Request
+from nats.micro.request import ERROR_CODE_HEADER, ERROR_HEADER, Request
 from nats.micro.service import ServiceConfig
 from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from contracts.errors import ErrorKind, ErrorReply
+from contracts.errors import ErrorKind
 from services.runtime import telemetry
-from services.runtime.errors import Unavailable, to_reply
+from services.runtime.errors import RequestInvalid, Unavailable, broken_fields, to_reply
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
@@ -35,6 +35,10 @@ MAX_ANSWER_BYTES: Final = 960 * 1024
 _SLOW_S: Final = 1.0
 
 log = structlog.get_logger()
+
+
+class AnswerTooLarge(Exception):
+    """An answer does not fit into a message: its endpoint has no limit where it needs one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +121,10 @@ class RequestService:
         """Take no more requests and finish those that are here, for at most `timeout_s` seconds."""
         try:
             async with asyncio.timeout(timeout_s):
+                # nats-py would drop what waits in its own queues, and the callers would hear nothing.
+                subscriptions = [endpoint._subscription for endpoint in self._service._endpoints]
+                self._service._endpoints.clear()
+                await asyncio.gather(*(each.drain() for each in subscriptions if each is not None))
                 await self._service.stop()
                 while self._running:
                     await asyncio.wait(self._running)
@@ -135,10 +143,11 @@ class RequestService:
             with telemetry.span(span_name, traceparent=parent, kind=SpanKind.SERVER) as span:
                 try:
                     async with asyncio.timeout(self._timeout_s):
-                        command = endpoint.request.model_validate_json(request.data)
-                        result = await endpoint.handler(command)
+                        result = await endpoint.handler(_parse(endpoint.request, request.data))
                         payload = result.model_dump_json(exclude_none=True).encode()
-                    await request.respond(payload)
+                    if len(payload) > MAX_ANSWER_BYTES:
+                        raise AnswerTooLarge(f"{len(payload)} bytes")
+                    await _respond(request, payload)
                     done.inc()
                 except Exception as error:  # noqa: BLE001  # the edge: every error is answered, once
                     span.record_error(error)
@@ -152,6 +161,10 @@ class RequestService:
                         self._log.debug("request.done", request=endpoint.name, seconds=round(took, 6))
 
         async def accept(request: Request) -> None:
+            if request.subject != endpoint.subject:
+                # Only a consumer that somebody pointed here delivers under another subject than it was sent to.
+                self._log.warning("request.misdirected", request=endpoint.name)
+                return
             if len(self._running) >= self._max_concurrent:
                 await self._answer_error(endpoint.name, request, Unavailable("busy"))
                 return
@@ -173,13 +186,21 @@ class RequestService:
             log.error("request.failed", request=name, exc_info=error)
         else:
             log.info("request.refused", request=name, code=reply.code, fields=[f.field for f in reply.fields])
-        try:
-            await _respond_error(request, reply)
-        except (nats.errors.Error, ValueError, OSError) as gone:
-            log.info("request.unanswered", request=name, reason=type(gone).__name__)
+        headers = {ERROR_CODE_HEADER: str(reply.status), ERROR_HEADER: reply.code}
+        await _respond(request, reply.model_dump_json().encode(), headers)
 
 
-async def _respond_error(request: Request, reply: ErrorReply) -> None:
-    await request.respond_error(
-        code=str(reply.status), description=reply.code, data=reply.model_dump_json().encode()
-    )
+def _parse(model: type[RequestT], raw: bytes) -> RequestT:
+    """Raises RequestInvalid: of validation errors, only those of the request are the caller's to mend."""
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise RequestInvalid(broken_fields(error)) from None
+
+
+async def _respond(request: Request, payload: bytes, headers: dict[str, str] | None = None) -> None:
+    """Answer, if there is anybody to answer: who only publishes, or whose connection is gone, is not told."""
+    try:
+        await request.respond(payload, headers)
+    except (nats.errors.Error, ValueError, OSError) as gone:
+        log.info("request.unanswered", subject=request.subject, reason=str(gone))

@@ -35,6 +35,7 @@ EXIT_UNAVAILABLE: Final = 5
 
 _BROKER_WAIT_S: Final = 30.0
 _ALIVE_WITHIN_S: Final = 1.0
+_CANCEL_AGAIN_S: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -66,8 +67,11 @@ class Context(Generic[SettingsT]):
 
     async def cancel_tasks(self) -> None:
         """End what was spawned."""
-        for task in self._tasks:
-            task.cancel()
+        left = {task for task in self._tasks if not task.done()}
+        while left:  # `asyncio.wait_for` of Python 3.11, which nats-py uses, can swallow a cancellation
+            for task in left:
+                task.cancel()
+            _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 

@@ -133,7 +133,7 @@ class RuntimeSettings(BaseSettings):
     max_concurrent_requests: int = Field(
         default=1024,
         ge=1,
-        description="Requests handled at the same moment; a further one is answered `busy`, to be sent again.",
+        description="Requests handled at the same moment; a further one is told to try again.",
     )
     request_timeout_s: float = Field(
         default=10,

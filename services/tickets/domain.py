@@ -9,12 +9,11 @@ closed. Ids and times come with the commands; nothing here reads a clock, draws 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, NewType, assert_never
+from typing import ClassVar, Final, NewType, assert_never
 
 TicketNumber = NewType("TicketNumber", str)
 AccountId = NewType("AccountId", str)
@@ -22,7 +21,7 @@ CommandId = NewType("CommandId", str)
 ReplyId = NewType("ReplyId", str)
 
 MAX_REVISION: Final = 2000
-"""A ticket of more events takes no reply: what reads a whole ticket stays bounded."""
+"""A ticket of this many events takes no reply, only a closing: what reads a whole ticket stays bounded."""
 
 
 class Capacity(StrEnum):
@@ -190,10 +189,10 @@ TicketCommand = Open | ChangeCommand
 class Refusal(Exception):
     """A rule said no, and nothing happened. `code` is stable; `data` is what a person may be told."""
 
-    code: str
+    code: ClassVar[str]
 
     def __init__(self, **data: str | int) -> None:
-        super().__init__(data)
+        super().__init__(self.code)
         self.data = data
 
 
@@ -252,46 +251,51 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ticket:
-    """A ticket as its facts make it. `done` holds every command that ever had an effect on it."""
+    """A ticket as its facts make it. `done` holds every command that ever had an effect on it.
+
+    Good within one process: it is never stored, and cannot be copied or pickled.
+    """
 
     number: TicketNumber
     account: AccountId
     status: Status
     revision: int
     updated_at: datetime
-    done: Mapping[CommandId, Done]
+    done: MappingProxyType[CommandId, Done]
 
 
 def evolve(ticket: Ticket | None, fact: TicketFact) -> Ticket:
     """The ticket after one more fact. Facts of a ticket arrive in order, the first is `Opened`."""
     revision = 1 if ticket is None else ticket.revision + 1
     done = {fact.command_id: Done(revision, _said(fact))}
-    match fact:
-        case Opened():
-            if ticket is not None:
-                raise ValueError(f"ticket {fact.number} is opened twice in the log")
-            return Ticket(
-                number=fact.number,
-                account=fact.account,
-                status=Status.OPEN,
-                revision=revision,
-                updated_at=fact.at,
-                done=MappingProxyType(done),
-            )
-        case Replied() | Reopened():
-            status = Status.OPEN
-        case Closed():
-            status = Status.CLOSED
-        case _:
-            assert_never(fact)
+    if isinstance(fact, Opened):
+        if ticket is not None:
+            raise ValueError(f"ticket {fact.number} is opened twice in the log")
+        return Ticket(
+            number=fact.number,
+            account=fact.account,
+            status=Status.OPEN,
+            revision=revision,
+            updated_at=fact.at,
+            done=MappingProxyType(done),
+        )
     if ticket is None:
         raise ValueError("the log of a ticket does not begin with its opening")
+    match fact:
+        case Replied():
+            status = ticket.status
+        case Closed():
+            status = Status.CLOSED
+        case Reopened():
+            status = Status.OPEN
+        case _:
+            assert_never(fact)
     return replace(
         ticket,
         status=status,
         revision=revision,
         updated_at=fact.at,
-        done=MappingProxyType({**ticket.done, **done}),
+        done=MappingProxyType(ticket.done | done),
     )
 
 
@@ -299,7 +303,7 @@ def evolve(ticket: Ticket | None, fact: TicketFact) -> Ticket:
 
 
 def decide(command: TicketCommand, ticket: Ticket | None) -> tuple[TicketFact, ...]:
-    """The facts that the command adds: none if it was done before.
+    """The facts that the command adds: none if it was done before (`ticket.done` tells at which revision).
 
     Raises:
         Refusal: a rule forbids it; the log stays as it is.
@@ -309,7 +313,7 @@ def decide(command: TicketCommand, ticket: Ticket | None) -> tuple[TicketFact, .
     if ticket is None or ticket.account != command.account:
         raise TicketNotFound
     fact = _change(command, at=max(command.at, ticket.updated_at))
-    if _is_done(ticket, fact):
+    if _was_done_before(ticket, fact):
         return ()
     match command:
         case Reply():
@@ -350,7 +354,7 @@ def _open(command: Open, ticket: Ticket | None) -> tuple[TicketFact, ...]:
     opened_by_it = ticket.account == command.account and command.id in ticket.done
     if not opened_by_it or ticket.done[command.id].revision != 1:
         raise NumberIsTaken
-    _is_done(ticket, fact)
+    _was_done_before(ticket, fact)
     return ()
 
 
@@ -370,7 +374,8 @@ def _change(command: ChangeCommand, *, at: datetime) -> TicketFact:
             assert_never(command)
 
 
-def _is_done(ticket: Ticket, fact: TicketFact) -> bool:
+def _was_done_before(ticket: Ticket, fact: TicketFact) -> bool:
+    """Raises CommandIdReused if the id did something else."""
     done = ticket.done.get(fact.command_id)
     if done is None:
         return False

@@ -48,7 +48,7 @@ class Queries:
                 raise Refused("ticket_did_not_exist", {"number": query.number})
             return translate.ticket(recorded)
 
-        return await self._read(query.at_least, read)
+        return await self._read(max(query.at_least, query.as_of_position or 0), read)
 
     async def history(self, query: requests.TicketHistory) -> requests.HistoryPage:
         """A page of a ticket's events.

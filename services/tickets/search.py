@@ -15,13 +15,15 @@ from typing import Any, Final, Protocol
 
 from eventsourcing.sqlite import SQLiteCursor
 
-from services.runtime.folding import fold, fold_identifier
+from services.runtime.folding import fold_for_index, fold_identifier
 from services.tickets.view import ALL_ACCOUNTS, REVISION_BITS, search_token
 
 MAX_WORDS: Final = 12
 MAX_STEPS: Final = 5000
 """Looks into the index for one page; a page that needs more ends early, and the next goes on from there."""
 
+_TEXTS_AT_ONCE: Final = 64
+_SMALL_ACCOUNT: Final = 2000  # tickets
 _REVISIONS: Final = (1 << REVISION_BITS) - 1
 _NEWEST: Final = (1 << 62) >> REVISION_BITS
 
@@ -57,7 +59,11 @@ class Steps:
 
 def split_words(text: str) -> tuple[str, ...]:
     """The words to search for, folded, each once; `rezerw*` asks for a beginning."""
-    words = (word for word in fold(text).split() if any(character.isalnum() for character in word))
+    words = (
+        word
+        for word in fold_for_index(text).lower().split()
+        if any(character.isalnum() for character in word)
+    )
     return tuple(dict.fromkeys(words))
 
 
@@ -120,27 +126,39 @@ class _Word(Protocol):
 
 
 class _Exact:
+    """Asks the index for some dozens of texts at a time: where a word is frequent, one look serves many."""
+
     def __init__(self, cursor: SQLiteCursor, match: str, steps: Steps) -> None:
         self._cursor = cursor
         self._match = match
         self._steps = steps
+        self._keys: list[int] = []  # descending; all that there are from the first down to the last
+        self._next = 0
 
     def at_or_below(self, key: int) -> int | None:
+        while self._next < len(self._keys):
+            if self._keys[self._next] <= key:
+                return self._keys[self._next]
+            self._next += 1
         self._steps.left -= 1
         self._cursor.execute(
-            "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT 1",
-            (self._match, key << REVISION_BITS | _REVISIONS),
+            "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?",
+            (self._match, key << REVISION_BITS | _REVISIONS, _TEXTS_AT_ONCE),
         )
-        row = self._cursor.fetchone()
-        return None if row is None else int(row["rowid"]) >> REVISION_BITS
+        self._keys = [row["rowid"] >> REVISION_BITS for row in self._cursor.fetchall()]
+        self._next = 0
+        return self._keys[0] if self._keys else None
 
 
-class _Beginning:
-    """All tickets with a word that begins so: the index can only give them all at once."""
+class _AllAtOnce:
+    """All tickets of a word, for what the index cannot give from the newest on: see `_word`."""
 
     def __init__(self, cursor: SQLiteCursor, match: str) -> None:
-        cursor.execute("SELECT rowid FROM texts WHERE texts MATCH ? ORDER BY rowid", (match,))
-        self._keys = list(dict.fromkeys(row["rowid"] >> REVISION_BITS for row in cursor.fetchall()))
+        cursor.execute(
+            f"SELECT DISTINCT rowid >> {REVISION_BITS} AS key FROM texts WHERE texts MATCH ? ORDER BY rowid",  # noqa: S608
+            (match,),
+        )
+        self._keys = [row["key"] for row in cursor.fetchall()]
 
     def at_or_below(self, key: int) -> int | None:
         found = bisect.bisect_right(self._keys, key)
@@ -148,12 +166,18 @@ class _Beginning:
 
 
 def _word(cursor: SQLiteCursor, word: str, account: str | None, steps: Steps) -> _Word:
+    """How to look for a word.
+
+    A beginning can only be had all at once, and so is any word of an account with few tickets, which lie far
+    apart in the index. In a large account the word alone is looked for, and the rows are left to decide.
+    """
     beginning = word.endswith("*")
     quoted = '"' + word.rstrip("*").replace('"', '""') + '"' + ("*" if beginning else "")
     match = f"words : {quoted}"
-    if account is not None:
+    small = account is not None and sum(counts(cursor, account).values()) <= _SMALL_ACCOUNT
+    if account is not None and (beginning or small):
         match = f'account : "{search_token(account)}" AND {match}'
-    return _Beginning(cursor, match) if beginning else _Exact(cursor, match, steps)
+    return _AllAtOnce(cursor, match) if beginning or small else _Exact(cursor, match, steps)
 
 
 def _in_all(words: Sequence[_Word], newest: int, steps: Steps) -> Iterator[int]:

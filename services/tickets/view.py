@@ -7,13 +7,13 @@ was indexed before; `search.py` puts the words of a question together again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from eventsourcing.sqlite import SQLiteCursor
 
-from services.runtime.folding import fold, fold_identifier
-from services.runtime.recorder import Document
+from services.runtime.folding import fold_for_index, fold_identifier
+from services.runtime.recorder import Document, insert_rows
 
 REVISION_BITS: Final = 12
 """A ticket has at most 2001 revisions (`domain.MAX_REVISION` and a last closing)."""
@@ -54,7 +54,7 @@ class TicketsView:
             PRIMARY KEY (value, kind, opened_position)
         ) WITHOUT ROWID""",
         """CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5 (
-            account, words, content='', columnsize=0, tokenize="unicode61 remove_diacritics 0"
+            account, words, content='', columnsize=0, tokenize="unicode61 remove_diacritics 2"
         )""",
     )
 
@@ -67,102 +67,98 @@ class TicketsView:
 
 
 class _Batch:
-    """Collects the rows of some events, so that each table is written once."""
+    """Works out the rows of some events, so that each table, and each ticket, is written once."""
 
     def __init__(self, cursor: SQLiteCursor) -> None:
         self._cursor = cursor
-        self._opened: list[tuple[object, ...]] = []
-        self._changed: list[tuple[object, ...]] = []
-        self._identifiers: list[tuple[object, ...]] = []
-        self._texts: list[tuple[object, ...]] = []
+        self._opened: dict[str, dict[str, Any]] = {}
+        self._changed: dict[str, dict[str, Any]] = {}
+        self._identifiers: list[tuple[str, str, int]] = []
+        self._texts: list[tuple[int, str, str]] = []
         self._counts: dict[tuple[str, str], int] = {}
-        self._keys: dict[str, int] = {}
 
     def add(self, document: Document) -> None:
         content = document.content
+        data = content["data"]
         match document.type:
             case "casetrail.ticket.opened.v1":
-                self._open(document, content["data"])
-                words = _words_of_opening(content["data"])
+                row = self._open(document, data)
+                words = _words_of_opening(data["content"])
             case "casetrail.ticket.replied.v1":
-                self._change(document, "open", replies=1)
-                words = [content["data"]["content"]["text"]]
+                row = self._change(document, "open")
+                row["replies"] += 1
+                words = data["content"]["text"]
             case "casetrail.ticket.closed.v1":
-                self._change(document, "closed")
+                row = self._change(document, "closed")
                 self._count(content["account"], open=-1, closed=1)
-                words = [content["data"]["content"].get("note", "")]
+                words = data["content"].get("note", "")
             case "casetrail.ticket.reopened.v1":
-                self._change(document, "open")
+                row = self._change(document, "open")
                 self._count(content["account"], open=1, closed=-1)
-                words = [content["data"]["content"]["reason"]]
+                words = data["content"]["reason"]
             case _:
                 return  # of a later version of this service; its replica will be another file
-        account = search_token(content["account"])
-        text_key = self._key(document.subject) << REVISION_BITS | document.revision
-        self._texts.append((text_key, account, fold("\n".join(words))))
+        text_key = row["opened_position"] << REVISION_BITS | document.revision
+        self._texts.append((text_key, search_token(content["account"]), fold_for_index(words)))
 
-    def _open(self, document: Document, data: dict[str, Any]) -> None:
+    def _open(self, document: Document, data: dict[str, Any]) -> dict[str, Any]:
         content = document.content
-        self._keys[document.subject] = document.position
-        self._opened.append(
-            (
-                document.position,
-                document.subject,
-                content["account"],
-                data["content"]["title"],
-                data["topic"],
-                content["actor"],
-                content["time"],
-                content["actor"],
-                content["time"],
-                document.position,
-            )
-        )
-        for identifier in data["content"].get("identifiers", ()):
-            self._identifiers.append(
-                (fold_identifier(identifier["value"]), identifier["kind"], document.position)
-            )
+        row = {
+            "opened_position": document.position,
+            "number": document.subject,
+            "account": content["account"],
+            "status": "open",
+            "title": data["content"]["title"],
+            "topic": data["topic"],
+            "opened_by": content["actor"],
+            "opened_at": content["time"],
+            "updated_by": content["actor"],
+            "updated_at": content["time"],
+            "revision": document.revision,
+            "position": document.position,
+            "replies": 0,
+        }
+        self._opened[document.subject] = row
+        self._identifiers += {
+            (fold_identifier(identifier["value"]), identifier["kind"], document.position): None
+            for identifier in data["content"].get("identifiers", ())
+        }
         self._count(content["account"], open=1)
+        return row
 
-    def _change(self, document: Document, status: str, *, replies: int = 0) -> None:
+    def _change(self, document: Document, status: str) -> dict[str, Any]:
+        row = self._row(document.subject)
         content = document.content
-        self._changed.append(
-            (
-                status,
-                content["actor"],
-                content["time"],
-                document.revision,
-                document.position,
-                replies,
-                document.subject,
-            )
-        )
+        row["status"] = status
+        row["updated_by"] = content["actor"]
+        row["updated_at"] = content["time"]
+        row["revision"] = document.revision
+        row["position"] = document.position
+        return row
+
+    def _row(self, number: str) -> dict[str, Any]:
+        row = self._opened.get(number) or self._changed.get(number)
+        if row is None:
+            self._cursor.execute("SELECT * FROM tickets WHERE number = ?", (number,))
+            row = self._changed[number] = dict(self._cursor.fetchone())
+        return row
 
     def _count(self, account: str, **changes: int) -> None:
         for status, change in changes.items():
             for key in ((account, status), (ALL_ACCOUNTS, status)):
                 self._counts[key] = self._counts.get(key, 0) + change
 
-    def _key(self, number: str) -> int:
-        key = self._keys.get(number)
-        if key is None:
-            self._cursor.execute("SELECT opened_position FROM tickets WHERE number = ?", (number,))
-            key = int(self._cursor.fetchone()["opened_position"])
-            self._keys[number] = key
-        return key
-
     def write(self) -> None:
-        """All openings come before all changes: a change never depends on a later opening."""
-        write = self._cursor.executemany
-        write("INSERT INTO tickets VALUES (?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, 1, ?, 0)", self._opened)
-        write(
-            "UPDATE tickets SET status = ?, updated_by = ?, updated_at = ?, revision = ?, position = ?, "
-            "replies = replies + ? WHERE number = ?",
-            self._changed,
+        insert_rows(self._cursor, "tickets", [tuple(row.values()) for row in self._opened.values()])
+        self._cursor.executemany(
+            "UPDATE tickets SET status = :status, updated_by = :updated_by, updated_at = :updated_at, "
+            "revision = :revision, position = :position, replies = :replies "
+            "WHERE opened_position = :opened_position",
+            list(self._changed.values()),
         )
-        write("INSERT OR IGNORE INTO identifiers VALUES (?, ?, ?)", self._identifiers)
-        write("INSERT INTO texts (rowid, account, words) VALUES (?, ?, ?)", self._texts)
-        write(
+        insert_rows(self._cursor, "identifiers", self._identifiers)
+        insert_rows(self._cursor, "texts (rowid, account, words)", self._texts)
+        self._cursor.executemany(
             "INSERT INTO counts VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET tickets = tickets + excluded.tickets",
             [(account, status, change) for (account, status), change in self._counts.items()],
@@ -177,16 +173,8 @@ def search_token(account: str) -> str:
     return account.replace("-", "")
 
 
-def _words_of_opening(data: dict[str, Any]) -> list[str]:
-    content = data["content"]
-    return [content["title"], content["message"], *_words_of_answers(content), *_identifiers(content)]
-
-
-def _words_of_answers(content: dict[str, Any]) -> Iterator[str]:
-    for answer in content.get("answers", ()):
-        yield from answer["values"]
-
-
-def _identifiers(content: dict[str, Any]) -> Iterator[str]:
-    for identifier in content.get("identifiers", ()):
-        yield identifier["value"]
+def _words_of_opening(content: dict[str, Any]) -> str:
+    words = [content["title"], content["message"]]
+    words += (value for answer in content.get("answers", ()) for value in answer["values"])
+    words += (identifier["value"] for identifier in content.get("identifiers", ()))
+    return "\n".join(words)

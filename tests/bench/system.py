@@ -10,13 +10,14 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from contracts.subjects import Stream
 from contracts.tickets import requests
 from services.embedded.nats_server import NatsServer
+from services.runtime.connection import connect
+from services.runtime.settings import RuntimeSettings
 from services.runtime.streams import configuration, ensure_streams
 
 RAW = Stream(name="RAW", subjects=("raw.>",), description="The raw limit: same settings, no service")
@@ -26,7 +27,7 @@ RAW = Stream(name="RAW", subjects=("raw.>",), description="The raw limit: same s
 async def broker(directory: Path) -> AsyncIterator[tuple[NatsServer, Client]]:
     """A server with our streams, and one of the same settings for the raw limit."""
     server = await NatsServer.start(directory / "nats")
-    nc = await nats.connect(server.url)
+    nc = await connect(RuntimeSettings(nats_url=server.url), user="bench")
     try:
         await ensure_streams(nc, replicas=1)
         create = json.dumps(configuration(RAW, replicas=1)).encode()

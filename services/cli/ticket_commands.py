@@ -1,0 +1,157 @@
+"""Opening, answering, closing and reopening tickets from the command line."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+from contracts.client import Tickets
+from contracts.number import shown
+from contracts.tickets import requests
+from services.cli import arguments
+from services.cli.connect import connected
+from services.cli.failures import checked, run
+from services.cli.output import Pages, print_json
+from services.cli.words import say
+
+TIMEOUT_S: Final = 6.0
+"""How long a person is kept waiting before being told that nobody answers."""
+
+_ACCOUNT_TO_BE_FOUND: Final = "to-be-found"
+"""Stands in for the account while everything else is checked, before anybody is asked."""
+
+CommandT = TypeVar("CommandT", bound=requests.TicketCommand)
+Send = Callable[[Tickets], Awaitable[requests.CommandDone]]
+
+
+def open_ticket(
+    *,
+    account: str,
+    title: str,
+    text: str,
+    actor: str,
+    topic: str | None,
+    identifiers: list[str],
+    follows: str | None,
+    command_id: str | None,
+    as_json: bool,
+) -> None:
+    """Raises typer.Exit."""
+    command_id = command_id or _new_id()
+
+    async def work() -> None:
+        command = checked(
+            requests.OpenTicket,
+            command_id=command_id,
+            account=account,
+            actor=arguments.person(actor),
+            title=title,
+            message=arguments.text(text),
+            topic=topic,
+            identifiers=tuple(map(arguments.identifier, identifiers)),
+            follows=follows,
+        )
+        await _carry_out(lambda tickets: tickets.open(command), command_id, "done_open", as_json=as_json)
+
+    run(work(), as_json=as_json, command_id=command_id)
+
+
+def reply(
+    number: str, *, text: str, actor: str, account: str | None, command_id: str | None, as_json: bool
+) -> None:
+    """Raises typer.Exit."""
+    _change(
+        requests.ReplyToTicket,
+        Tickets.reply,
+        "done_reply",
+        lambda: {"number": number, "actor": arguments.person(actor), "text": arguments.text(text)},
+        account=account,
+        command_id=command_id,
+        as_json=as_json,
+    )
+
+
+def close(
+    number: str,
+    *,
+    reason: str,
+    note: str | None,
+    actor: str,
+    account: str | None,
+    command_id: str | None,
+    as_json: bool,
+) -> None:
+    """Raises typer.Exit."""
+    _change(
+        requests.CloseTicket,
+        Tickets.close,
+        "done_closed",
+        lambda: {"number": number, "actor": arguments.person(actor), "reason": reason, "note": note},
+        account=account,
+        command_id=command_id,
+        as_json=as_json,
+    )
+
+
+def reopen(
+    number: str, *, reason: str, actor: str, account: str | None, command_id: str | None, as_json: bool
+) -> None:
+    """Raises typer.Exit."""
+    _change(
+        requests.ReopenTicket,
+        Tickets.reopen,
+        "done_open",
+        lambda: {"number": number, "actor": arguments.person(actor), "reason": reason},
+        account=account,
+        command_id=command_id,
+        as_json=as_json,
+    )
+
+
+def _change(
+    model: type[CommandT],
+    send: Callable[[Tickets, CommandT], Awaitable[requests.CommandDone]],
+    sentence: str,
+    values: Callable[[], dict[str, object]],
+    *,
+    account: str | None,
+    command_id: str | None,
+    as_json: bool,
+) -> None:
+    command_id = command_id or _new_id()
+
+    async def work() -> None:
+        given = _ACCOUNT_TO_BE_FOUND if account is None else account
+        command = checked(model, **values(), command_id=command_id, account=given)
+
+        async def carry_out(tickets: Tickets) -> requests.CommandDone:
+            found = command
+            if account is None:
+                ticket = await tickets.get(requests.GetTicket(number=command.number))
+                found = command.model_copy(update={"account": ticket.account})
+            return await send(tickets, found)
+
+        await _carry_out(carry_out, command_id, sentence, as_json=as_json)
+
+    run(work(), as_json=as_json, command_id=command_id)
+
+
+async def _carry_out(send: Send, command_id: str, sentence: str, *, as_json: bool) -> None:
+    async with connected() as nc:
+        tickets = Tickets(nc, timeout_s=TIMEOUT_S)
+        done = await send(tickets)
+        if as_json:
+            # The ticket right after this command: the same however often, and whenever, it is repeated.
+            ticket = await tickets.get(
+                requests.GetTicket(number=done.number, as_of_revision=done.revision, at_least=done.position)
+            )
+            print_json(ticket, {"command_id": command_id, "event_id": done.event_id})
+            return
+    made = say("made", revision=done.revision, position=done.position, command_id=command_id)
+    Pages(datetime.now(UTC)).done(say(sentence, number=shown(done.number)), made)
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())

@@ -1,0 +1,142 @@
+"""What the command line says in its own words, in every language of Casetrail.
+
+Refusals and broken rules have theirs in `contracts.wording`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from contracts.wording import Language, Wording
+
+LANGUAGE_VARIABLES: Final = ("CASETRAIL_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
+
+SENTENCES: Final[Mapping[str, Wording]] = {
+    # unavailable
+    "nobody_runs": Wording(
+        "No Casetrail is running here. Start it with `casetrail up`, "
+        "or say with CASETRAIL_NATS_URL where it runs.",
+        "Casetrail tu nie działa. Uruchom go poleceniem `casetrail up` "
+        "albo wskaż w CASETRAIL_NATS_URL, gdzie działa.",
+    ),
+    "no_connection": Wording(
+        "{reason}. If it does not run: `casetrail up` starts it.",
+        "{reason}. Jeśli nie działa, uruchomi go `casetrail up`.",
+    ),
+    "check_service": Wording(
+        "If it does not run: `casetrail up` starts it.",
+        "Jeśli nie działa, uruchomi ją `casetrail up`.",
+    ),
+    "cannot_follow": Wording(
+        "The log cannot be followed: {reason}. If it does not run: `casetrail up` starts it.",
+        "Nie można odczytać dziennika: {reason}. Jeśli nie działa, uruchomi go `casetrail up`.",
+    ),
+    "repeat": Wording(
+        "To repeat it safely, add: --command-id {command_id}",
+        "Aby bezpiecznie powtórzyć, dodaj: --command-id {command_id}",
+    ),
+    # wrong usage
+    "settings_invalid": Wording("A setting is wrong. {reason}", "Błędne ustawienie. {reason}"),
+    "person_is_address": Wording(
+        "is an e-mail address. Name the person by id, such as jan or agent:ola: "
+        "the id stands in every event for good, where no personal data may stand",
+        "jest adresem e-mail. Podaj identyfikator osoby, na przykład jan albo agent:ola: "
+        "pozostaje on na stałe w każdym zdarzeniu, a tam nie może być danych osobowych",
+    ),
+    "person_kind": Wording(
+        "begins with {kind}:, known are member:, agent: and system:",
+        "zaczyna się od {kind}:, znane są member:, agent: i system:",
+    ),
+    "identifier_shape": Wording(
+        "must be KIND=VALUE, such as merchant=M-77",
+        "musi mieć postać RODZAJ=WARTOŚĆ, na przykład merchant=M-77",
+    ),
+    "not_utf8": Wording(
+        "is not valid UTF-8: byte {at} is 0x{byte}", "nie jest poprawnym UTF-8: bajt {at} to 0x{byte}"
+    ),
+    "input_too_long": Wording(
+        "is longer than {limit} bytes in UTF-8", "jest dłuższe niż {limit} bajtów w UTF-8"
+    ),
+    "time_shape": Wording(
+        "{value} is not a time. Known are 2026-11-20T10:02:32Z; in local time 2026-11-20 10:02 and "
+        "2026-11-20; and 45s, 30m, 2h, 3d, 1w for so long ago",
+        "{value} nie oznacza czasu. Znane są 2026-11-20T10:02:32Z; w czasie lokalnym 2026-11-20 10:02 "
+        "i 2026-11-20; oraz 45s, 30m, 2h, 3d, 1w jako tyle czasu temu",
+    ),
+    "only_one_of": Wording("only one of {options} can be given", "można podać tylko jedno z: {options}"),
+    # found or not
+    "nothing_found": Wording("Nothing is known by {value}.", "Nic nie jest znane jako {value}."),
+    "number_mistyped": Wording(
+        "{value} cannot be a ticket number: a digit is wrong, or two are swapped.",
+        "{value} nie może być numerem zgłoszenia: jedna cyfra jest błędna albo dwie są zamienione.",
+    ),
+    # the log
+    "history_gap": Wording(
+        "The history has a gap before position {position}: ticket {number} has revision {found} there, "
+        "expected was {expected}.",
+        "W historii jest luka przed pozycją {position}: zgłoszenie {number} ma tam wersję {found}, "
+        "oczekiwano {expected}.",
+    ),
+    "not_an_event": Wording(
+        "Position {position} is skipped: what stands there is not an event.",
+        "Pozycja {position} została pominięta: to, co tam jest, nie jest zdarzeniem.",
+    ),
+    "time_read_as": Wording("{option} is read as {time}", "{option} odczytano jako {time}"),
+    "type_the_text": Wording("Type the text, and Ctrl-D to end it:", "Wpisz tekst, zakończ Ctrl-D:"),
+    # what was done
+    "done_open": Wording("Ticket {number} is open.", "Zgłoszenie {number} jest otwarte."),
+    "done_closed": Wording("Ticket {number} is closed.", "Zgłoszenie {number} jest zamknięte."),
+    "done_reply": Wording("The reply is on ticket {number}.", "Odpowiedź jest w zgłoszeniu {number}."),
+    "made": Wording(
+        "revision {revision}, position {position}, command {command_id}",
+        "wersja {revision}, pozycja {position}, polecenie {command_id}",
+    ),
+    # lists and threads
+    "number": Wording("number", "numer"),
+    "account": Wording("account", "konto"),
+    "status": Wording("status", "stan"),
+    "title": Wording("title", "tytuł"),
+    "replies": Wording("replies", "odpowiedzi"),
+    "updated": Wording("last event", "ostatnie zdarzenie"),
+    "found_as": Wording("found as", "znalezione jako"),
+    "revision": Wording("revision", "wersja"),
+    "position": Wording("position", "pozycja"),
+    "time": Wording("time", "czas"),
+    "who": Wording("who", "kto"),
+    "what": Wording("what", "co"),
+    "topic": Wording("topic", "temat"),
+    "follows": Wording("follows up", "nawiązuje do"),
+    "open": Wording("open", "otwarte"),
+    "closed": Wording("closed", "zamknięte"),
+    "opened": Wording("opened", "otwarcie"),
+    "replied": Wording("replied", "odpowiedź"),
+    "reopened": Wording("reopened", "ponowne otwarcie"),
+    "solved": Wording("solved", "rozwiązane"),
+    "no_answer": Wording("no answer", "brak odpowiedzi"),
+    "duplicate": Wording("duplicate", "duplikat"),
+    "declined": Wording("declined", "odmowa"),
+    "counts": Wording("{open} open, {closed} closed in all", "razem: otwarte {open}, zamknięte {closed}"),
+    "next_page": Wording("More: --before {before}", "Dalej: --before {before}"),
+    "no_tickets": Wording("No tickets.", "Brak zgłoszeń."),
+    "now": Wording("just now", "przed chwilą"),
+    "minutes_ago": Wording("{n} min ago", "{n} min temu"),
+    "hours_ago": Wording("{n} h ago", "{n} godz. temu"),
+    "day_ago": Wording("1 day ago", "1 dzień temu"),
+    "days_ago": Wording("{n} days ago", "{n} dni temu"),
+}
+
+
+def language() -> Language:
+    """The person's language: that of the first variable of the environment that is set, else English."""
+    for variable in LANGUAGE_VARIABLES:
+        if value := os.environ.get(variable):
+            return "pl" if value.lower().split("_")[0].split(".")[0] == "pl" else "en"
+    return "en"
+
+
+def say(name: str, /, **values: object) -> str:
+    """A sentence in the person's language."""
+    text: str = getattr(SENTENCES[name], language())
+    return text.format_map(values)

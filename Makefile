@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test faults bench lint format lock schemas setup clean help
+.PHONY: run test browser faults bench lint format lock schemas setup clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,8 +13,14 @@ help: ## this list
 run: $(READY) ## set up, and run the whole system on this machine (Ctrl-C ends it)
 	@$(BIN)/casetrail up
 
-test: $(READY) lint ## set up, lint, and run the tests
+test: $(READY) browser lint ## set up, lint, and run the tests
 	$(BIN)/pytest -m "not faults and not bench"
+
+browser: ## Debian's chromium for the tests in a real browser, where it is missing and may be installed
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		{ apt-get install -qq -y chromium >/dev/null 2>&1 || \
+		{ apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }; }; } || \
+		echo "There is no chromium: the tests in a real browser are skipped. As root: apt-get install chromium"
 
 faults: $(READY) ## kill processes and brokers under load (minutes)
 	$(BIN)/pytest -m faults -s

@@ -22,7 +22,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from pydantic import BaseModel, ValidationError
 
-from contracts import wording
+from contracts import subjects, wording
+from contracts.envelope import ActorKind
 from contracts.errors import STATUS_HEADER, ErrorKind, ErrorReply, FieldError
 from contracts.requests import Answered, Sent
 from contracts.tickets import requests
@@ -80,6 +81,7 @@ async def call(
     Raises:
         RequestFailed: as in the module's tree.
     """
+    subject = _sent_to(subject, request)
     payload = request.model_dump_json(exclude_none=True).encode()
     headers = None if traceparent is None else {"traceparent": traceparent}
     loop = asyncio.get_running_loop()
@@ -147,6 +149,15 @@ class Tickets:
             timeout_s=self._timeout_s,
             traceparent=self._traceparent,
         )
+
+
+def _sent_to(subject: str, request: Sent) -> str:
+    """A system asks on a subject of its own, so that nobody else can ask under its name."""
+    actor = getattr(request, "actor", None)
+    if actor is None or actor.kind is not ActorKind.SYSTEM or subjects.sending_system(subject) is not None:
+        return subject
+    _, service, name = subject.split(".")
+    return subjects.system_request(actor.id, service, name)
 
 
 def _understood(answer: Msg, answer_type: type[AnswerT]) -> AnswerT:

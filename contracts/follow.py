@@ -61,11 +61,13 @@ class Batch:
     """Messages that arrived since the last batch, in order; possibly none.
 
     `pending` is how many more the stream held for this consumer when the last of them was sent: with 0, all
-    there was has arrived.
+    there was has arrived. `silent_s` is how long the server had not been heard of by then: it says something
+    at least once a second.
     """
 
     messages: Sequence[Message]
     pending: int
+    silent_s: float = 0.0
 
 
 class _Lost(Exception):
@@ -227,9 +229,10 @@ class _Consumer:
             return Batch(messages, self._pending)
         if self._broken is not None:
             raise _Lost(self._broken)
-        if asyncio.get_running_loop().time() - self._heard_at > _LOST_AFTER_S:
+        silent_s = asyncio.get_running_loop().time() - self._heard_at
+        if silent_s > _LOST_AFTER_S:
             raise _Lost("no heartbeat")
-        return Batch((), self._pending)
+        return Batch((), self._pending, silent_s)
 
 
 class Follower:

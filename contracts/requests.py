@@ -40,6 +40,11 @@ class Command(Sent):
 
 
 class Query(Sent):
-    """Asks for a picture that holds at least everything up to a position of the log."""
+    """Asks for a picture that holds at least everything up to a position of the log.
 
+    `actor` came after the first queries, so the model does without it; the services refuse who does not say
+    who asks (`actor_missing`).
+    """
+
+    actor: SentActor | None = None
     at_least: Position = 0

@@ -24,12 +24,23 @@ TICKETS: Final = Stream(
     subjects=("events.tickets.*.*",),
     description="The log of tickets: one subject per ticket, events.tickets.<account>.<number>",
 )
+ACCESS: Final = Stream(
+    name="ACCESS",
+    subjects=("events.access.*.*",),
+    description="The log of access: events.access.account.<account> and events.access.person.<person>",
+)
 DEAD_LETTERS: Final = Stream(
     name="DEAD_LETTERS",
     subjects=("dead.*.*",),
     description="Events that a subscriber gave up on: dead.<service>.<stream>",
 )
-STREAMS: Final = (TICKETS, DEAD_LETTERS)
+STREAMS: Final = (TICKETS, ACCESS, DEAD_LETTERS)
+
+SESSIONS: Final = "SESSIONS"
+"""The key-value bucket of sign-ins: `<person>.<hash of the session's secret>`, and `attempt.<hash>` for each
+attempt to sign in that was used. Lost, people sign in again."""
+SESSIONS_STREAM: Final = f"KV_{SESSIONS}"
+"""The stream that NATS keeps the bucket in (NATS ADR-8)."""
 
 
 OUTSIDE_DOMAIN: Final = "log"
@@ -55,9 +66,30 @@ def ticket_events(account: str, number: str) -> str:
     return f"events.tickets.{account}.{number}"
 
 
+def account_events(account: str) -> str:
+    """The subject that holds the events of one account: of itself, its members, invitations, credentials."""
+    return f"events.access.account.{account}"
+
+
+def person_events(person: str) -> str:
+    """The subject that holds the events of one person."""
+    return f"events.access.person.{person}"
+
+
 def request(service: str, name: str) -> str:
     """The subject of a request (command or query) to a service (NATS ADR-32)."""
     return f"requests.{service}.{name}"
+
+
+def system_request(user: str, service: str, name: str) -> str:
+    """The same request, sent by another system under its NATS user's name: nobody else may publish it."""
+    return f"systems.{user}.{service}.{name}"
+
+
+def sending_system(subject: str) -> str | None:
+    """The NATS user under whose name a request came; None: it came from somebody who speaks for people."""
+    prefix, _, rest = subject.partition(".")
+    return rest.partition(".")[0] if prefix == "systems" else None
 
 
 def dead_letter(service: str, stream: str) -> str:

@@ -7,8 +7,8 @@ restart of the broker; it is what the tests run:
     from contracts.subscribe import ticket_events
 
     async def main(position: int) -> None:
-        nc = await nats.connect("nats://127.0.0.1:4222", nkeys_seed="acme-systems.nk",
-                                inbox_prefix="_INBOX.acme-systems", max_reconnect_attempts=-1)
+        nc = await nats.connect("nats://127.0.0.1:4222", user_credentials="acme_systems.creds",
+                                inbox_prefix="_INBOX.acme_systems", max_reconnect_attempts=-1)
         async for recorded in ticket_events(nc, after=position, account="acme"):
             print(recorded.position, recorded.event.subject, recorded.event.type, flush=True)
             # Keep recorded.position in the transaction that keeps what you made of the event.

@@ -53,6 +53,90 @@ REFUSALS: Final[Mapping[str, Wording]] = {
         "There is no ticket {number} here that this one could follow up.",
         "Nie ma tu zgłoszenia {number}, do którego to mogłoby nawiązywać.",
     ),
+    "not_permitted": Wording(
+        "You may not do that here.",
+        "Nie masz tu do tego uprawnień.",
+    ),
+    "actor_missing": Wording(
+        "The request does not say who asks.",
+        "Żądanie nie podaje, kto pyta.",
+    ),
+    "actor_not_yours": Wording(
+        "Whoever sent this may not speak for {actor}.",
+        "Nadawca nie może występować w imieniu {actor}.",
+    ),
+    "account_missing": Wording(
+        "Say which account; only the platform's own people may ask for all of them.",
+        "Podaj konto; o wszystkie naraz mogą pytać tylko osoby z platformy.",
+    ),
+    "account_not_found": Wording(
+        "There is no account {account} here.",
+        "Nie ma tu konta {account}.",
+    ),
+    "account_is_taken": Wording(
+        "The id {account} is taken; choose another one.",
+        "Identyfikator {account} jest już zajęty; wybierz inny.",
+    ),
+    "account_is_full": Wording(
+        "The account {account} has as many as it may have: {limit}.",
+        "Konto {account} osiągnęło dozwolony limit: {limit}.",
+    ),
+    "nothing_to_change": Wording(
+        "It is like that already; nothing was changed.",
+        "Tak już jest; nic nie zostało zmienione.",
+    ),
+    "already_member": Wording(
+        "This person is a member of {account} already.",
+        "Ta osoba jest już użytkownikiem konta {account}.",
+    ),
+    "not_a_member": Wording(
+        "This person is not a member of {account}.",
+        "Ta osoba nie jest użytkownikiem konta {account}.",
+    ),
+    "last_admin": Wording(
+        "This is the last administrator of {account}. Make somebody else an administrator first.",
+        "To ostatni administrator konta {account}. Najpierw nadaj tę rolę komuś innemu.",
+    ),
+    "has_role_already": Wording(
+        "This person has the role {role} already.",
+        "Ta osoba ma już rolę {role}.",
+    ),
+    "has_not_the_role": Wording(
+        "This person does not have the role {role}.",
+        "Ta osoba nie ma roli {role}.",
+    ),
+    "person_not_found": Wording(
+        "This person is not known here.",
+        "Ta osoba nie jest tu znana.",
+    ),
+    "person_is_full": Wording(
+        "There are {limit} changes of this person already, and there can be no more.",
+        "Dane tej osoby zmieniono już {limit} razy i więcej zmian nie jest możliwych.",
+    ),
+    "invitation_not_found": Wording(
+        "There is no such invitation. Check that the whole link was copied.",
+        "Nie ma takiego zaproszenia. Sprawdź, czy skopiowano cały odnośnik.",
+    ),
+    "invitation_not_open": Wording(
+        "This invitation was used, withdrawn or replaced by a newer one.",
+        "To zaproszenie zostało już wykorzystane, wycofane albo zastąpione nowszym.",
+    ),
+    "invitation_expired": Wording(
+        "This invitation has expired. Ask for a new one.",
+        "To zaproszenie wygasło. Poproś o nowe.",
+    ),
+    "invitation_for_another": Wording(
+        "This invitation is for another e-mail address than the one you are signed in with.",
+        "To zaproszenie jest dla innego adresu e-mail niż ten, z którym jesteś zalogowany.",
+    ),
+    "credential_exists": Wording(
+        "The account {account} has a credential {name} already. Revoke it first, or choose another name.",
+        "Konto {account} ma już poświadczenie {name}. Najpierw je unieważnij albo wybierz inną nazwę.",
+    ),
+    "credential_not_found": Wording(
+        "The account {account} has no credential {name}.",
+        "Konto {account} nie ma poświadczenia {name}.",
+    ),
     "command_id_reused": Wording(
         "The command id {command_id} was used before for something else; nothing was done.",
         "Identyfikator polecenia {command_id} został już użyty do czegoś innego; nic nie zrobiono.",
@@ -67,6 +151,10 @@ UNAVAILABLE: Final[Mapping[str, Wording]] = {
     "busy": Wording(
         "The service has too much to do right now. Please try again in a moment; nothing was done.",
         "Usługa jest chwilowo przeciążona. Spróbuj ponownie za chwilę; nic nie zostało wykonane.",
+    ),
+    "access_unknown": Wording(
+        "Who may do what cannot be told right now. Please try again in a moment; nothing was done.",
+        "Nie można teraz ustalić uprawnień. Spróbuj ponownie za chwilę; nic nie zostało wykonane.",
     ),
     "replica_behind": Wording(
         "The latest changes have not arrived here yet. Please try again in a moment.",
@@ -155,6 +243,14 @@ RULES: Final[Mapping[str, Wording]] = {
     "as_of_more_than_one": Wording(
         "names more than one of as_of_revision, as_of_position and as_of_time",
         "podaje więcej niż jedno z: as_of_revision, as_of_position, as_of_time",
+    ),
+    "email_shape": Wording(
+        "must be an e-mail address, such as jan@example.com",
+        "musi być adresem e-mail, na przykład jan@example.com",
+    ),
+    "person_or_account": Wording("names neither a person nor an account", "nie podaje ani osoby, ani konta"),
+    "as_of_position_and_time": Wording(
+        "names both as_of_position and as_of_time", "podaje zarówno as_of_position, jak i as_of_time"
     ),
     "too_many_words": Wording(
         "has {count} words, at most {limit} are allowed", "ma {count} słów, dozwolone jest najwyżej {limit}"

@@ -11,8 +11,8 @@ import pytest
 from nats.aio.client import Client
 
 from contracts.subjects import inbox_prefix
-from services.credentials.accounts import NatsUser
-from services.credentials.nkeys import public_key, seed_file
+from services.credentials.creds import creds_file
+from services.credentials.operator import Operator
 from services.credentials.permissions import USERS, Permissions, Zone, subscriber
 from services.embedded.nats_server import NatsServer
 from services.runtime.streams import ensure_streams
@@ -51,15 +51,16 @@ async def nats_client(nats_server: NatsServer) -> AsyncIterator[Client]:
 class SecuredNats:
     """A server with the users of the embedded system and `TEST_USERS`."""
 
-    def __init__(self, server: NatsServer, keys: Path, clients: AsyncExitStack) -> None:
+    def __init__(self, server: NatsServer, operator: Operator, creds: Path, clients: AsyncExitStack) -> None:
         self.server = server
+        self.operator = operator
         self.violations: list[str] = []
         """What the server refused to any client, in its own words."""
-        self._keys = keys
+        self._creds = creds
         self._clients = clients
 
-    def seed_file(self, user: str) -> Path:
-        return seed_file(self._keys, user)
+    def creds_file(self, user: str) -> Path:
+        return creds_file(self._creds, user)
 
     async def connect(self, user: str) -> Client:
         """A connection as that user, closed with the test."""
@@ -70,7 +71,7 @@ class SecuredNats:
         client = await nats.connect(
             self.server.url,
             name=user,
-            nkeys_seed=str(self.seed_file(user)),
+            user_credentials=str(self.creds_file(user)),
             inbox_prefix=inbox_prefix(user),
             error_cb=note,
         )
@@ -81,14 +82,11 @@ class SecuredNats:
 @pytest.fixture
 async def secured_nats(tmp_path: Path) -> AsyncIterator[SecuredNats]:
     """A server as `casetrail up` starts it, with the streams made by its user `setup`."""
-    keys = tmp_path / "keys"
-    users = [
-        NatsUser(public_key=public_key(keys, name), permissions=allowed)
-        for name, allowed in {**USERS, **TEST_USERS}.items()
-    ]
-    server = await NatsServer.start(tmp_path / "secured-nats", users=users)
+    operator = Operator.kept(tmp_path / "operator")
+    operator.keep_creds(tmp_path / "creds", {**USERS, **TEST_USERS})
+    server = await NatsServer.start(tmp_path / "secured-nats", trust=operator.trust)
     async with AsyncExitStack() as clients:
-        secured = SecuredNats(server, keys, clients)
+        secured = SecuredNats(server, operator, tmp_path / "creds", clients)
         assert await ensure_streams(await secured.connect("setup"), replicas=1) == []
         yield secured
     await server.stop()

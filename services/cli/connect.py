@@ -34,14 +34,15 @@ async def connected() -> AsyncIterator[Client]:
         SettingsInvalid: a setting of the environment is wrong.
     """
     _silence()
-    nc = await connect(_settings(), user=USER, wait_s=CONNECT_WITHIN_S)
+    nc = await connect(settings(), user=USER, wait_s=CONNECT_WITHIN_S)
     try:
         yield nc
     finally:
         await nc.close()
 
 
-def _settings() -> RuntimeSettings:
+def settings() -> RuntimeSettings:
+    """How the system is reached, and as whom. Raises Failure, SettingsInvalid."""
     if os.environ.get(_URL):
         return load(RuntimeSettings)
     running = find_running()
@@ -49,7 +50,7 @@ def _settings() -> RuntimeSettings:
         raise failed(ErrorKind.UNAVAILABLE, 503, "nobody_runs")
     found: dict[str, Any] = {"nats_url": running.nats_url}
     if not any(os.environ.get(variable) for variable in _CREDENTIALS):
-        found |= {"nats_nkey_seed_file": running.cli_seed_file, "nats_inbox_user": USER}
+        found |= {"nats_creds": running.cli_creds_file, "nats_inbox_user": USER}
     return load(RuntimeSettings, **found)
 
 

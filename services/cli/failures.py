@@ -42,6 +42,7 @@ _OPTIONS: Final = {
     "as_of_position": "--position",
     "as_of_revision": "--revision",
     "identifiers": "--identifier",
+    "languages": "--language",
     "message": "--text",
     "number": "NUMBER",
     "value": "VALUE",

@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from services.cli.access import app as access
+from services.cli.credentials import app as credentials
 from services.cli.events import events
 from services.cli.exit_codes import ExitCode
 from services.cli.serve import serve
@@ -32,6 +34,8 @@ app.command("up")(up)
 app.command("serve")(serve)
 app.command("setup")(setup)
 app.add_typer(ticket)
+app.add_typer(access)
+app.add_typer(credentials)
 app.command("events")(events)
 
 

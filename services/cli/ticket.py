@@ -33,7 +33,16 @@ Number = Annotated[str, typer.Argument(help="The ticket's number, such as 483-02
 Account = Annotated[str | None, typer.Option(help="Of this account only.")]
 CommandAccount = Annotated[str | None, typer.Option(help="The ticket's account; looked up when left out.")]
 Actor = Annotated[
-    str, typer.Option("--as", metavar="PERSON", help="Who acts: jan (a member), agent:ola, system:sync.")
+    str,
+    typer.Option(
+        "--as", metavar="PERSON", help="Who acts: jan@acme.example (a member), agent:ola@desk.example."
+    ),
+]
+Asker = Annotated[
+    str | None,
+    typer.Option(
+        "--as", metavar="PERSON", help="Who asks; left out: this terminal, which as the operator's sees all."
+    ),
 ]
 CommandId = Annotated[
     str | None, typer.Option(help="Repeats a command: the same id has one effect. Left out: a new one.")
@@ -138,22 +147,29 @@ def show(
         str | None, typer.Option(metavar="P", help="As it stood at position P of the log.")
     ] = None,
     account: Account = None,
+    actor: Asker = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a ticket with its whole thread, as it stands or as it stood."""
     from services.cli import ticket_queries
 
     ticket_queries.show(
-        number, as_of=as_of, revision=revision, position=position, account=account, as_json=as_json
+        number,
+        as_of=as_of,
+        revision=revision,
+        position=position,
+        account=account,
+        actor=actor,
+        as_json=as_json,
     )
 
 
 @app.command("history")
-def history(number: Number, account: Account = None, as_json: AsJson = False) -> None:
+def history(number: Number, account: Account = None, actor: Asker = None, as_json: AsJson = False) -> None:
     """List a ticket's events."""
     from services.cli import ticket_queries
 
-    ticket_queries.history(number, account=account, as_json=as_json)
+    ticket_queries.history(number, account=account, actor=actor, as_json=as_json)
 
 
 @app.command("list")
@@ -172,6 +188,7 @@ def list_(
     ] = None,
     limit: Annotated[str | None, typer.Option(metavar="N", help="At most so many, 50 by default.")] = None,
     before: Annotated[str | None, typer.Option(metavar="P", help="The next page, as told.")] = None,
+    actor: Asker = None,
     as_json: AsJson = False,
 ) -> None:
     """List tickets, the newest first. All filters hold at once."""
@@ -186,6 +203,7 @@ def list_(
         words=words,
         limit=limit,
         before=before,
+        actor=actor,
         as_json=as_json,
     )
 
@@ -194,9 +212,10 @@ def list_(
 def lookup(
     value: Annotated[str, typer.Argument(help="A number, a reference ID or any other identifier.")],
     account: Account = None,
+    actor: Asker = None,
     as_json: AsJson = False,
 ) -> None:
     """Find tickets by whatever one holds in hands."""
     from services.cli import ticket_queries
 
-    ticket_queries.lookup(value, account=account, as_json=as_json)
+    ticket_queries.lookup(value, account=account, actor=actor, as_json=as_json)

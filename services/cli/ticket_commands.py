@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from contracts.client import Tickets
 from contracts.number import shown
+from contracts.requests import Command
 from contracts.tickets import requests
 from services.cli import arguments
 from services.cli.connect import connected
@@ -53,7 +54,7 @@ def open_ticket(
             identifiers=tuple(map(arguments.identifier, identifiers)),
             follows=follows,
         )
-        await _carry_out(lambda tickets: tickets.open(command), command_id, "done_open", as_json=as_json)
+        await _carry_out(lambda tickets: tickets.open(command), command, "done_open", as_json=as_json)
 
     run(work(), as_json=as_json, command_id=command_id)
 
@@ -129,27 +130,32 @@ def _change(
         async def carry_out(tickets: Tickets) -> requests.CommandDone:
             found = command
             if account is None:
-                ticket = await tickets.get(requests.GetTicket(number=command.number))
+                ticket = await tickets.get(requests.GetTicket(actor=command.actor, number=command.number))
                 found = command.model_copy(update={"account": ticket.account})
             return await send(tickets, found)
 
-        await _carry_out(carry_out, command_id, sentence, as_json=as_json)
+        await _carry_out(carry_out, command, sentence, as_json=as_json)
 
     run(work(), as_json=as_json, command_id=command_id)
 
 
-async def _carry_out(send: Send, command_id: str, sentence: str, *, as_json: bool) -> None:
+async def _carry_out(send: Send, command: Command, sentence: str, *, as_json: bool) -> None:
     async with connected() as nc:
         tickets = Tickets(nc, timeout_s=TIMEOUT_S)
         done = await send(tickets)
         if as_json:
             # The ticket right after this command: the same however often, and whenever, it is repeated.
             ticket = await tickets.get(
-                requests.GetTicket(number=done.number, as_of_revision=done.revision, at_least=done.position)
+                requests.GetTicket(
+                    actor=command.actor,
+                    number=done.number,
+                    as_of_revision=done.revision,
+                    at_least=done.position,
+                )
             )
-            print_json(ticket, {"command_id": command_id, "event_id": done.event_id})
+            print_json(ticket, {"command_id": command.command_id, "event_id": done.event_id})
             return
-    made = say("made", revision=done.revision, position=done.position, command_id=command_id)
+    made = say("made", revision=done.revision, position=done.position, command_id=command.command_id)
     Pages(datetime.now(UTC)).done(say(sentence, number=shown(done.number)), made)
 
 

@@ -28,6 +28,7 @@ def show(
     revision: str | None,
     position: str | None,
     account: str | None,
+    actor: str | None,
     as_json: bool,
 ) -> None:
     """Raises typer.Exit."""
@@ -40,6 +41,7 @@ def show(
         at = None if as_of is None else _moment("--as-of", as_of, now, quiet=as_json)
         query = checked(
             requests.GetTicket,
+            actor=arguments.asker(actor),
             number=number,
             account=account,
             as_of_revision=revision,
@@ -49,7 +51,10 @@ def show(
         async with connected() as nc:
             tickets = Tickets(nc, timeout_s=TIMEOUT_S)
             ticket = await tickets.get(query)
-            thread = await _events(tickets, ticket.number, up_to=ticket.revision, at_least=ticket.position)
+            whole = requests.TicketHistory(
+                actor=query.actor, number=ticket.number, at_least=ticket.position, limit=_PAGE
+            )
+            thread = await _events(tickets, whole, up_to=ticket.revision)
         if as_json:
             as_of_time = {} if at is None else {"as_of_time": format_time(at)}
             print_json(ticket, as_of_time, {"events": [recorded.model_dump() for recorded in thread]})
@@ -59,20 +64,29 @@ def show(
     run(work(), as_json=as_json)
 
 
-def history(number: str, *, account: str | None, as_json: bool) -> None:
+def history(number: str, *, account: str | None, actor: str | None, as_json: bool) -> None:
     """Raises typer.Exit."""
 
     async def work() -> None:
-        query = checked(requests.TicketHistory, number=number, account=account, limit=_PAGE)
+        query = checked(
+            requests.TicketHistory,
+            actor=arguments.asker(actor),
+            number=number,
+            account=account,
+            limit=_PAGE,
+        )
         async with connected() as nc:
             tickets = Tickets(nc, timeout_s=TIMEOUT_S)
             first = await tickets.history(query)
-            last = first.events[-1]
-            rest = (
-                await _events(tickets, first.number, after=first.next_after_revision, at_least=last.position)
-                if first.next_after_revision is not None
-                else []
-            )
+            rest: list[requests.RecordedDocument] = []
+            if first.next_after_revision is not None:
+                at_least = first.events[-1].position
+                rest = await _events(
+                    tickets,
+                    query.model_copy(
+                        update={"after_revision": first.next_after_revision, "at_least": at_least}
+                    ),
+                )
         page = first.model_copy(update={"events": (*first.events, *rest), "next_after_revision": None})
         if as_json:
             print_json(page)
@@ -92,6 +106,7 @@ def list_tickets(
     words: str | None,
     limit: str | None,
     before: str | None,
+    actor: str | None,
     as_json: bool,
 ) -> None:
     """Raises typer.Exit."""
@@ -99,6 +114,7 @@ def list_tickets(
     async def work() -> None:
         query = checked(
             requests.ListTickets,
+            actor=arguments.asker(actor),
             account=account,
             status=status,
             topic=topic,
@@ -118,14 +134,14 @@ def list_tickets(
     run(work(), as_json=as_json)
 
 
-def lookup(value: str, *, account: str | None, as_json: bool) -> None:
+def lookup(value: str, *, account: str | None, actor: str | None, as_json: bool) -> None:
     """Nothing found is exit code 4, a number with a wrong digit 2; the answer is shown all the same.
 
     Raises typer.Exit.
     """
 
     async def work() -> None:
-        query = checked(requests.LookUp, value=value, account=account)
+        query = checked(requests.LookUp, actor=arguments.asker(actor), value=value, account=account)
         async with connected() as nc:
             result = await Tickets(nc, timeout_s=TIMEOUT_S).lookup(query)
         if as_json:
@@ -142,16 +158,14 @@ def lookup(value: str, *, account: str | None, as_json: bool) -> None:
 
 
 async def _events(
-    tickets: Tickets, number: str, *, after: int = 0, up_to: int | None = None, at_least: int
+    tickets: Tickets, query: requests.TicketHistory, *, up_to: int | None = None
 ) -> list[requests.RecordedDocument]:
-    """A ticket's events from one revision to another, or to the last."""
+    """A ticket's events from the revision that the query names to another, or to the last."""
     events: list[requests.RecordedDocument] = []
-    more: int | None = after
+    more: int | None = query.after_revision
     while more is not None and (up_to is None or more < up_to):
         limit = _PAGE if up_to is None else min(_PAGE, up_to - more)
-        page = await tickets.history(
-            requests.TicketHistory(number=number, after_revision=more, limit=limit, at_least=at_least)
-        )
+        page = await tickets.history(query.model_copy(update={"after_revision": more, "limit": limit}))
         events += page.events
         more = page.next_after_revision
     return events

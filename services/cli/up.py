@@ -32,7 +32,7 @@ def up(
     """Run NATS and every service here, until Ctrl-C. A second Ctrl-C kills at once what is still stopping."""
     import asyncio
 
-    from services.credentials.nkeys import SeedInvalid
+    from services.credentials.operator import TrustInvalid
     from services.embedded.lock import DataInUse
     from services.embedded.nats_server import ServerDidNotStart
     from services.embedded.ports import PortTaken
@@ -44,6 +44,6 @@ def up(
     except (DataInUse, PortTaken) as error:
         typer.echo(f"casetrail up: {error}", err=True)
         raise typer.Exit(ExitCode.USAGE) from None
-    except (ServerDidNotStart, SetupFailed, SeedInvalid, OSError) as error:
+    except (ServerDidNotStart, SetupFailed, TrustInvalid, OSError) as error:
         typer.echo(f"casetrail up: {error}", err=True)
         raise typer.Exit(ExitCode.FAULT) from None

@@ -39,11 +39,13 @@ SENTENCES: Final[Mapping[str, Wording]] = {
     ),
     # wrong usage
     "settings_invalid": Wording("A setting is wrong. {reason}", "Błędne ustawienie. {reason}"),
-    "person_is_address": Wording(
-        "is an e-mail address. Name the person by id, such as jan or agent:ola: "
-        "the id stands in every event for good, where no personal data may stand",
-        "jest adresem e-mail. Podaj identyfikator osoby, na przykład jan albo agent:ola: "
-        "pozostaje on na stałe w każdym zdarzeniu, a tam nie może być danych osobowych",
+    "person_address": Wording(
+        "holds no e-mail address: a person is named as jan@acme.example or agent:ola@desk.example",
+        "nie zawiera adresu e-mail: osobę podaje się jako jan@acme.example albo agent:ola@desk.example",
+    ),
+    "another_system": Wording(
+        "names another system: this terminal is system:{user}, and every system speaks for itself",
+        "wskazuje inny system: ten terminal to system:{user}, a każdy system występuje we własnym imieniu",
     ),
     "person_kind": Wording(
         "begins with {kind}:, known are member:, agent: and system:",
@@ -66,6 +68,88 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "i 2026-11-20; oraz 45s, 30m, 2h, 3d, 1w jako tyle czasu temu",
     ),
     "only_one_of": Wording("only one of {options} can be given", "można podać tylko jedno z: {options}"),
+    "file_exists": Wording(
+        "{file} is there already; it is not overwritten", "{file} już istnieje; nie zostanie zastąpiony"
+    ),
+    "file_not_writable": Wording("{file} cannot be written: {reason}", "nie można zapisać {file}: {reason}"),
+    # credentials of other systems
+    "no_operator_keys": Wording(
+        "No Casetrail is running here whose keys could be used. "
+        "Name the directory of the operator's keys with --operator-keys.",
+        "Nie działa tu Casetrail, którego kluczy można by użyć. "
+        "Wskaż katalog kluczy operatora opcją --operator-keys.",
+    ),
+    "operator_keys_invalid": Wording(
+        "The operator's keys cannot be used. {reason}", "Nie można użyć kluczy operatora. {reason}"
+    ),
+    "credentials_not_cut_off": Wording(
+        "The revocation is on record, but NATS has not taken it: {reason}. Repeat the command.",
+        "Unieważnienie jest zapisane, ale NATS go nie przyjął: {reason}. Powtórz polecenie.",
+    ),
+    "credentials_created": Wording(
+        "The credentials of {user} are in {file}. Nobody has a copy.",
+        "Poświadczenia dla {user} są w pliku {file}. Nikt nie ma ich kopii.",
+    ),
+    "credentials_hint": Wording(
+        "Connect with this file and the inbox prefix {inbox}.",
+        "Do połączenia użyj tego pliku i prefiksu skrzynki {inbox}.",
+    ),
+    "credentials_revoked": Wording(
+        "{user} is disconnected and cannot come back.", "{user} jest rozłączony i nie może wrócić."
+    ),
+    "no_credentials": Wording("No credentials.", "Brak poświadczeń."),
+    "alive": Wording("valid", "ważne"),
+    "revoked": Wording("revoked", "unieważnione"),
+    "name": Wording("name", "nazwa"),
+    "may": Wording("may", "uprawnienia"),
+    "created": Wording("created", "utworzono"),
+    "user": Wording("NATS user", "użytkownik NATS"),
+    # accounts and people
+    "exactly_one_of": Wording(
+        "exactly one of {options} is needed", "potrzebne jest dokładnie jedno z: {options}"
+    ),
+    "done_register": Wording("The account {account} is registered.", "Konto {account} jest zarejestrowane."),
+    "done_invite": Wording("{email} is invited to {account}.", "Zaproszono {email} do konta {account}."),
+    "to_accept": Wording(
+        "To accept: casetrail access accept --as {email} --token {token}",
+        "Aby przyjąć: casetrail access accept --as {email} --token {token}",
+    ),
+    "done_accept": Wording("You have access to {account}.", "Masz dostęp do konta {account}."),
+    "done_withdraw": Wording(
+        "The invitation to {account} is withdrawn.", "Zaproszenie do konta {account} jest wycofane."
+    ),
+    "done_role": Wording(
+        "{person} is now {role} in {account}.", "{person} ma teraz rolę {role} w koncie {account}."
+    ),
+    "done_remove": Wording(
+        "{person} has no access to {account} any more.", "{person} nie ma już dostępu do konta {account}."
+    ),
+    "done_appoint": Wording("{person} is now {role}.", "{person} ma teraz rolę: {role}."),
+    "done_dismiss": Wording("{person} is no longer {role}.", "{person} nie ma już roli: {role}."),
+    "no_accounts": Wording("No accounts.", "Brak kont."),
+    "no_people": Wording("No people.", "Brak użytkowników."),
+    "no_grants": Wording("Nobody may do anything.", "Nikt nie ma uprawnień."),
+    "members": Wording("members", "użytkownicy"),
+    "languages": Wording("languages", "języki"),
+    "identifiers": Wording("identifiers", "identyfikatory"),
+    "email": Wording("e-mail", "adres e-mail"),
+    "role": Wording("role", "rola"),
+    "person": Wording("person", "osoba"),
+    "since": Wording("since", "od"),
+    "permissions": Wording("permissions", "uprawnienia"),
+    "platform": Wording("platform", "platforma"),
+    "every_account": Wording("every account", "każde konto"),
+    "is_member": Wording("has access", "ma dostęp"),
+    "invited_until": Wording("invited until {at}", "zaproszenie do {at}"),
+    "member": Wording("member", "użytkownik"),
+    "admin": Wording("administrator", "administrator konta"),
+    "agent": Wording("support agent", "pracownik wsparcia"),
+    "auditor": Wording("auditor", "audytor"),
+    "operator": Wording("platform operator", "operator platformy"),
+    "subscribe": Wording("subscribe", "subskrypcja"),
+    "read": Wording("read", "odczyt"),
+    "write": Wording("write", "zapis"),
+    "next_page_after": Wording("More: --after {after}", "Dalej: --after {after}"),
     # found or not
     "nothing_found": Wording("Nothing is known by {value}.", "Nic nie jest znane jako {value}."),
     "number_mistyped": Wording(

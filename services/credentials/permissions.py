@@ -17,18 +17,25 @@ here. Two rules keep that shut:
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from contracts.access.roles import SystemMay
+from contracts.access.systems import system_user
 from contracts.subjects import (
+    ACCESS,
     OUTSIDE_DOMAIN,
+    SESSIONS_STREAM,
     STREAMS,
     TICKETS,
+    Stream,
     consumer_names,
     dead_letter,
     inbox_prefix,
     request,
+    system_request,
     ticket_events,
 )
 
@@ -38,6 +45,8 @@ class Zone(StrEnum):
 
     SERVICES = "SERVICES"
     OUTSIDE = "OUTSIDE"
+    SYSTEM = "SYS"
+    """The server's own account, in which it takes changed accounts. No user of it is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,19 +58,40 @@ class Permissions:
     subscribe: tuple[str, ...]
 
 
-def subscriber(user: str, account: str) -> Permissions:
-    """Another system, which may follow the events of one account and do nothing else.
+_READING: Final = ("get", "history", "list", "lookup")
+_WRITING: Final = ("open", "reply", "close", "reopen")
+_REQUESTS: Final = {
+    SystemMay.SUBSCRIBE: (),
+    SystemMay.READ: _READING,
+    SystemMay.WRITE: (*_READING, *_WRITING),
+}
+
+
+def system(account: str, name: str, may: Collection[SystemMay]) -> Permissions:
+    """Another system, in one account: it may follow the events, or send requests under its own name.
 
     Raises ValueError when a name could be more than one token of a subject.
     """
+    user = system_user(account, name)
+    named = sorted({request for each in may for request in _REQUESTS[each]})
+    requests = tuple(system_request(user, "tickets", request) for request in named)
+    followed = _follow(user, ticket_events(account, ">")) if SystemMay.SUBSCRIBE in may else ()
+    return _outside(user, account, (*followed, *requests))
+
+
+def subscriber(user: str, account: str) -> Permissions:
+    """Who may follow the events of one account, under any name, and do nothing else.
+
+    Raises ValueError when a name could be more than one token of a subject.
+    """
+    return _outside(user, account, _follow(user, ticket_events(account, ">")))
+
+
+def _outside(user: str, account: str, publish: tuple[str, ...]) -> Permissions:
     for token in (user, account):
         if not re.fullmatch(r"[A-Za-z0-9_-]+", token):
             raise ValueError(f"{token!r} cannot be part of a subject")
-    return Permissions(
-        zone=Zone.OUTSIDE,
-        publish=_follow(user, ticket_events(account, ">")),
-        subscribe=(f"{inbox_prefix(user)}.>",),
-    )
+    return Permissions(zone=Zone.OUTSIDE, publish=publish, subscribe=(f"{inbox_prefix(user)}.>",))
 
 
 def _setup() -> Permissions:
@@ -69,7 +99,11 @@ def _setup() -> Permissions:
     verbs = ("CREATE", "INFO")
     return Permissions(
         zone=Zone.SERVICES,
-        publish=tuple(f"$JS.API.STREAM.{verb}.{stream.name}" for stream in STREAMS for verb in verbs),
+        publish=tuple(
+            f"$JS.API.STREAM.{verb}.{name}"
+            for name in (*(stream.name for stream in STREAMS), SESSIONS_STREAM)
+            for verb in verbs
+        ),
         subscribe=(f"{inbox_prefix('setup')}.>",),
     )
 
@@ -81,22 +115,50 @@ def _tickets() -> Permissions:
         publish=(
             *TICKETS.subjects,
             dead_letter("tickets", "*"),
-            f"$JS.API.STREAM.INFO.{TICKETS.name}",
-            f"$JS.API.CONSUMER.CREATE.{TICKETS.name}.*.>",
-            f"$JS.API.CONSUMER.DELETE.{TICKETS.name}.*",
-            f"$JS.FC.{TICKETS.name}.>",
+            *_keep_a_copy_of(TICKETS),
+            *_keep_a_copy_of(ACCESS),
             "_R_.>",
         ),
-        subscribe=(request("tickets", ">"), "$SRV.>", f"{inbox_prefix('tickets')}.>"),
+        subscribe=(
+            request("tickets", ">"),
+            system_request("*", "tickets", ">"),
+            "$SRV.>",
+            f"{inbox_prefix('tickets')}.>",
+        ),
+    )
+
+
+def _access() -> Permissions:
+    """The only user that may append to the log of access."""
+    return Permissions(
+        zone=Zone.SERVICES,
+        publish=(*ACCESS.subjects, *_keep_a_copy_of(ACCESS), "_R_.>"),
+        subscribe=(
+            request("access", ">"),
+            system_request("*", "access", ">"),
+            "$SRV.>",
+            f"{inbox_prefix('access')}.>",
+        ),
+    )
+
+
+def _keep_a_copy_of(stream: Stream) -> tuple[str, ...]:
+    """What a service takes to follow a stream, each of its replicas under a name that it draws itself."""
+    return (
+        f"$JS.API.STREAM.INFO.{stream.name}",
+        f"$JS.API.CONSUMER.CREATE.{stream.name}.*.>",
+        f"$JS.API.CONSUMER.DELETE.{stream.name}.*",
+        f"$JS.FC.{stream.name}.>",
     )
 
 
 def _cli() -> Permissions:
-    """The operator's terminal: may ask everything and follow everything."""
+    """The operator's terminal: may ask everything, for people and for itself, and follow everything."""
     return Permissions(
         zone=Zone.OUTSIDE,
         publish=(
             request("*", "*"),
+            system_request("cli", "*", "*"),
             "$SRV.>",
             f"$JS.{OUTSIDE_DOMAIN}.API.STREAM.INFO.{TICKETS.name}",
             *_follow("cli", ">"),
@@ -122,5 +184,13 @@ def _follow(user: str, filter_: str) -> tuple[str, ...]:
     )
 
 
-USERS: Final = {"setup": _setup(), "tickets": _tickets(), "cli": _cli()}
-"""Every user of the system itself. Other systems are added with `subscriber`."""
+USERS: Final = {"setup": _setup(), "tickets": _tickets(), "access": _access(), "cli": _cli()}
+"""Every user of Casetrail itself. Other systems get theirs by `system`."""
+
+ACCOUNTS_USER_NAME: Final = "credentials"
+ACCOUNTS_USER: Final = Permissions(
+    zone=Zone.SYSTEM,
+    publish=("$SYS.REQ.CLAIMS.UPDATE",),
+    subscribe=(f"{inbox_prefix(ACCOUNTS_USER_NAME)}.>",),
+)
+"""Hands a changed account to the servers; see push.py."""

@@ -9,15 +9,24 @@ from typing import Final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceEntry:
     """A service. `run` is `module:function`: it takes its settings from the environment, and returns the
-    exit code once SIGTERM or SIGINT has ended it. `nats_user` is a name in `credentials.permissions`."""
+    exit code once SIGTERM or SIGINT has ended it. `nats_user` is a name in `credentials.permissions`.
+    `keys` are settings that each name a file with a random key."""
 
     name: str
     run: str
     nats_user: str
     description: str
+    keys: tuple[str, ...] = ()
 
 
 CATALOGUE: Final = (
+    ServiceEntry(
+        name="access",
+        run="services.access.app:main",
+        nats_user="access",
+        description="Accounts, people, roles, invitations, credentials",
+        keys=("CASETRAIL_LINK_KEY_FILE",),
+    ),
     ServiceEntry(
         name="tickets",
         run="services.tickets.app:main",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from services.credentials.accounts import NatsUser, accounts_configuration
+from services.credentials.operator import Trust
 from services.embedded.child import Child
 from services.embedded.ports import HOST, PortTaken, is_taken
 
@@ -39,8 +39,8 @@ def find_binary() -> Path:
     )
 
 
-def configuration(directory: Path, *, port: int, name: str, users: Sequence[NatsUser]) -> dict[str, Any]:
-    """What nats-server is told, in the JSON that its configuration files may be. No users: no rules."""
+def configuration(directory: Path, *, port: int, name: str, trust: Trust | None) -> dict[str, Any]:
+    """What nats-server is told, in the JSON that its configuration files may be. No trust: no rules."""
     settings: dict[str, Any] = {
         "server_name": name,
         "host": HOST,
@@ -54,15 +54,26 @@ def configuration(directory: Path, *, port: int, name: str, users: Sequence[Nats
             "max_memory_store": 256 << 20,
         },
     }
-    if users:
-        settings["accounts"] = accounts_configuration(users)
+    if trust is not None:
+        settings |= {
+            "operator": trust.operator,
+            "system_account": trust.system_account,
+            "resolver": {
+                "type": "full",
+                "dir": str(directory / "accounts"),
+                "allow_delete": False,
+                "timeout": "0.2s",  # for an unknown account it asks other servers, of which there are none
+            },
+            "resolver_preload": dict(trust.accounts),  # of two, the server keeps the one issued later
+        }
     return settings
 
 
 class NatsServer:
     """One nats-server on one directory; it is listening for as long as `exit_code` is None.
 
-    Kept between runs in the directory: `nats.conf` (written by us at every start) and `jetstream/`.
+    Kept between runs in the directory: `nats.conf` (written by us at every start), `jetstream/` and
+    `accounts/` (what the server was told of accounts while it ran).
     """
 
     def __init__(
@@ -70,13 +81,13 @@ class NatsServer:
         directory: Path,
         *,
         port: int,
-        users: Sequence[NatsUser],
+        trust: Trust | None,
         on_line: Callable[[str], None],
         inherit: Sequence[int],
     ) -> None:
         self.directory = directory.resolve()
         self.port = port
-        self._users = tuple(users)
+        self._trust = trust
         self._on_line = on_line
         self._inherit = tuple(inherit)
         self._said: deque[str] = deque(maxlen=20)
@@ -88,16 +99,17 @@ class NatsServer:
         directory: Path,
         *,
         port: int = 0,
-        users: Sequence[NatsUser] = (),
+        trust: Trust | None = None,
         on_line: Callable[[str], None] = lambda _line: None,
         inherit: Sequence[int] = (),
     ) -> NatsServer:
         """Start a server and return when it takes clients. Port 0 takes a free one, and keeps it.
 
-        `on_line` gets each line of its log, `inherit` are file descriptors that it keeps open.
+        `trust`: whose users are let in; without, anybody is. `on_line` gets each line of its log, `inherit`
+        are file descriptors that it keeps open.
         Raises PortTaken, ServerDidNotStart, FileNotFoundError (no nats-server installed).
         """
-        server = cls(directory, port=port, users=users, on_line=on_line, inherit=inherit)
+        server = cls(directory, port=port, trust=trust, on_line=on_line, inherit=inherit)
         await server._launch()
         return server
 
@@ -130,7 +142,7 @@ class NatsServer:
         self._child.kill_at_once()
 
     async def start_again(self) -> None:
-        """Start a server that ended, on the same port, directory and users. Raises as `start`."""
+        """Start a server that ended, on the same port, directory and trust. Raises as `start`."""
         await self._launch()
 
     async def _launch(self) -> None:
@@ -150,7 +162,7 @@ class NatsServer:
         self.directory.mkdir(parents=True, exist_ok=True)
         for left_by_a_crash in self.directory.glob("*.ports"):
             left_by_a_crash.unlink()
-        settings = configuration(self.directory, port=self.port, name=name, users=self._users)
+        settings = configuration(self.directory, port=self.port, name=name, trust=self._trust)
         path = self.directory / "nats.conf"
         path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return path

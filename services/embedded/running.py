@@ -18,11 +18,13 @@ DEFAULT_DATA: Final = Path(".casetrail")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
-    """A system that is up. `services` has the health address of each service (`http://host:port`)."""
+    """A system that is up. `operator` is the directory of the keys that credentials are issued with;
+    `services` has the health address of each service (`http://host:port`)."""
 
     pid: int
     nats_url: str
-    cli_seed_file: str
+    cli_creds_file: str
+    operator: str
     services: dict[str, str]
 
 

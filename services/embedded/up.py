@@ -22,12 +22,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from services.credentials.accounts import NatsUser
-from services.credentials.nkeys import public_key, seed_file
-from services.credentials.permissions import USERS
+from services.credentials.creds import creds_file
+from services.credentials.operator import Operator
+from services.credentials.permissions import USERS, Zone
 from services.embedded.catalogue import CATALOGUE, ServiceEntry
 from services.embedded.child import Child
 from services.embedded.keep import keep_running
+from services.embedded.key_files import key_file
 from services.embedded.lock import data_lock
 from services.embedded.nats_server import NatsServer
 from services.embedded.output import Output
@@ -37,6 +38,11 @@ from services.embedded.service_process import ServiceProcess
 STOP_WITHIN_S: Final = 5.0
 REMIND_EVERY_S: Final = 10.0
 CASETRAIL: Final = (sys.executable, "-m", "services.cli.main")
+
+
+def operator_directory(data: Path) -> Path:
+    """Where the keys are that credentials are issued with; only `up` and `casetrail credentials` read it."""
+    return data / "operator"
 
 
 class SetupFailed(Exception):
@@ -62,7 +68,7 @@ async def run_up(
     """Run the system until SIGINT, SIGTERM or SIGHUP; a second one kills at once what is still stopping.
 
     `serve` followed by the name of a service is the program that runs it.
-    Raises DataInUse, PortTaken, ServerDidNotStart, SetupFailed, SeedInvalid, OSError.
+    Raises DataInUse, PortTaken, ServerDidNotStart, SetupFailed, TrustInvalid, OSError.
     """
     options.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # tickets are nobody else's business
     async with data_lock(options.data) as lock:
@@ -103,6 +109,7 @@ class _System:
     ) -> None:
         self._options = options
         self._data = options.data.resolve()
+        self._creds = self._data / "creds"
         self._lock = lock
         self._serve = serve
         self._entries = {
@@ -123,10 +130,13 @@ class _System:
     async def run(self) -> None:
         """Start everything in its order, announce it, keep it running until cancelled."""
         try:
+            operator = Operator.kept(operator_directory(self._data))
+            operator.keep_creds(self._creds, USERS)
+            self._adopt_earlier_log(operator.account_key(Zone.SERVICES))
             self._nats = await NatsServer.start(
                 self._data / "nats",
                 port=self._options.nats_port,
-                users=self._users(),
+                trust=operator.trust,
                 on_line=self._nats_said,
                 inherit=[self._lock],
             )
@@ -160,12 +170,12 @@ class _System:
             if process:
                 process.kill_at_once()
 
-    def _users(self) -> list[NatsUser]:
-        keys = self._data / "keys"
-        return [
-            NatsUser(public_key=public_key(keys, name), permissions=allowed)
-            for name, allowed in USERS.items()
-        ]
+    def _adopt_earlier_log(self, account: str) -> None:
+        """The log of a version whose NATS accounts had no keys, by which the server stores it."""
+        stored = self._data / "nats" / "jetstream"
+        earlier = stored / Zone.SERVICES.value
+        if earlier.is_dir() and not (stored / account).exists():
+            earlier.rename(stored / account)
 
     def _nats_said(self, line: str) -> None:
         if " [INF] " not in line:  # a banner and what we say ourselves
@@ -176,7 +186,7 @@ class _System:
         ours.pop(DATA_VARIABLE, None)
         return ours | {
             "CASETRAIL_NATS_URL": nats_url,
-            "CASETRAIL_NATS_NKEY_SEED_FILE": str(seed_file(self._data / "keys", user)),
+            "CASETRAIL_NATS_CREDS": str(creds_file(self._creds, user)),
             "CASETRAIL_NATS_INBOX_USER": user,
             "CASETRAIL_LOG_FORMAT": self._options.log_format,
             "PYTHONUNBUFFERED": "1",
@@ -201,7 +211,9 @@ class _System:
         service = ServiceProcess(
             name,
             [*self._serve, entry.name],
-            env=self._env(entry.nats_user, nats_url) | {"CASETRAIL_DATA_DIR": str(directory)},
+            env=self._env(entry.nats_user, nats_url)
+            | {"CASETRAIL_DATA_DIR": str(directory)}
+            | {setting: str(key_file(self._data / "keys", setting)) for setting in entry.keys},
             on_line=partial(self._out.line, name),
             inherit=[self._lock],
         )
@@ -231,7 +243,8 @@ class _System:
             Running(
                 pid=os.getpid(),
                 nats_url=nats_url,
-                cli_seed_file=str(seed_file(self._data / "keys", "cli")),
+                cli_creds_file=str(creds_file(self._creds, "cli")),
+                operator=str(operator_directory(self._data)),
                 services=services,
             ),
         )

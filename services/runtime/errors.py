@@ -47,6 +47,12 @@ class Refused(ServiceError):
     status = 409
 
 
+class Forbidden(Refused):
+    """Not this actor, or not by this way."""
+
+    status = 403
+
+
 class NotFound(Refused):
     """There is no such thing, or not for this caller."""
 

@@ -1,5 +1,10 @@
 """Requests over NATS (ADR-32): JSON in, JSON out, checked by pydantic on the way.
 
+A request that says who asks (`actor`) can be sent on two subjects, and which one tells who may say so:
+
+    requests.<service>.<name>         may be published by those who speak for people, and for people only
+    systems.<user>.<service>.<name>   by that NATS user alone, who speaks for `system:<user>` only
+
 Each request runs as a task of its own, at most so many at once; past that a caller is told `busy` rather
 than left in a queue that nobody sees. Every error goes through the one table of `errors.to_reply`.
 """
@@ -22,9 +27,11 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from pydantic import BaseModel, ValidationError
 
+from contracts import subjects
+from contracts.envelope import ActorKind
 from contracts.errors import ErrorKind
 from services.runtime import telemetry
-from services.runtime.errors import RequestInvalid, Unavailable, broken_fields, to_reply
+from services.runtime.errors import Forbidden, RequestInvalid, Unavailable, broken_fields, to_reply
 
 RequestT = TypeVar("RequestT", bound=BaseModel)
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
@@ -52,6 +59,22 @@ class Endpoint(Generic[RequestT, AnswerT]):
     @property
     def name(self) -> str:
         return self.subject.rpartition(".")[2]
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Where it is asked: by systems only if it says who asks."""
+        if "actor" not in self.request.model_fields:
+            return (self.subject,)
+        return self.subject, self._of_system("*")
+
+    def is_answered_on(self, subject: str) -> bool:
+        """Whether a message of this subject was sent to this endpoint."""
+        system = subjects.sending_system(subject)
+        return subject == (self.subject if system is None else self._of_system(system))
+
+    def _of_system(self, user: str) -> str:
+        _, service, name = self.subject.split(".")
+        return subjects.system_request(user, service, name)
 
 
 class Metrics:
@@ -109,12 +132,14 @@ class RequestService:
         """Begin to answer."""
         self._service = await nats.micro.add_service(self._nc, self._config)
         for endpoint in endpoints:
-            await self._service.add_endpoint(
-                name=endpoint.name,
-                subject=endpoint.subject,
-                handler=self._accept(endpoint),
-                metadata={"request": endpoint.request.__name__},
-            )
+            accept = self._accept(endpoint)
+            for subject in endpoint.subjects:
+                await self._service.add_endpoint(
+                    name=endpoint.name,
+                    subject=subject,
+                    handler=accept,
+                    metadata={"request": endpoint.request.__name__},
+                )
         await self._nc.flush()
 
     async def stop(self, *, timeout_s: float) -> None:
@@ -143,7 +168,9 @@ class RequestService:
             with telemetry.span(span_name, traceparent=parent, kind=SpanKind.SERVER) as span:
                 try:
                     async with asyncio.timeout(self._timeout_s):
-                        result = await endpoint.handler(_parse(endpoint.request, request.data))
+                        asked = _parse(endpoint.request, request.data)
+                        _check_speaker(request.subject, asked)
+                        result = await endpoint.handler(asked)
                         payload = result.model_dump_json(exclude_none=True).encode()
                     if len(payload) > MAX_ANSWER_BYTES:
                         raise AnswerTooLarge(f"{len(payload)} bytes")
@@ -161,8 +188,8 @@ class RequestService:
                         self._log.debug("request.done", request=endpoint.name, seconds=round(took, 6))
 
         async def accept(request: Request) -> None:
-            if request.subject != endpoint.subject:
-                # Only a consumer that somebody pointed here delivers under another subject than it was sent to.
+            if not endpoint.is_answered_on(request.subject):
+                # Only a consumer that somebody pointed here delivers under another subject than was sent to.
                 self._log.warning("request.misdirected", request=endpoint.name)
                 return
             if len(self._running) >= self._max_concurrent:
@@ -196,6 +223,15 @@ def _parse(model: type[RequestT], raw: bytes) -> RequestT:
         return model.model_validate_json(raw)
     except ValidationError as error:
         raise RequestInvalid(broken_fields(error)) from None
+
+
+def _check_speaker(subject: str, asked: BaseModel) -> None:
+    """Raises Forbidden: whoever may publish on this subject may not speak for this actor."""
+    actor = getattr(asked, "actor", None)
+    if actor is None:
+        return
+    if (actor.id if actor.kind is ActorKind.SYSTEM else None) != subjects.sending_system(subject):
+        raise Forbidden("actor_not_yours", {"actor": f"{actor.kind.value}:{actor.id}"})
 
 
 async def _respond(request: Request, payload: bytes, headers: dict[str, str] | None = None) -> None:

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 
 from contracts import subjects
 from contracts.tickets.requests import SERVICE
+from services.guard.guard import start_guard
+from services.guard.settings import GuardSettings
 from services.runtime.log import Log
 from services.runtime.replica import Replica
 from services.runtime.requests import Metrics, RequestService
 from services.runtime.service import Context, serve
-from services.runtime.settings import RuntimeSettings
 from services.tickets.commands import Cache, Commands
 from services.tickets.endpoints import REFUSALS, endpoints
 from services.tickets.queries import Queries
@@ -19,8 +20,8 @@ from services.tickets.view import TicketsView
 
 
 @contextlib.asynccontextmanager
-async def tickets(context: Context[RuntimeSettings]) -> AsyncIterator[None]:
-    """Answers requests while the body runs, once the replica has caught up with the log."""
+async def tickets(context: Context[GuardSettings]) -> AsyncIterator[None]:
+    """Answers requests while the body runs, once replica and guard have caught up with their logs."""
     settings = context.settings
     cache = Cache()
     replica = Replica(
@@ -44,9 +45,10 @@ async def tickets(context: Context[RuntimeSettings]) -> AsyncIterator[None]:
     )
     try:
         context.spawn(replica.run(), name="replica")
+        guard = await start_guard(context)
         await replica.caught_up()
-        commands = Commands(Log(context.nc, subjects.TICKETS), replica, cache)
-        await service.start(endpoints(commands, Queries(replica)))
+        commands = Commands(Log(context.nc, subjects.TICKETS), replica, cache, guard)
+        await service.start(endpoints(commands, Queries(replica, guard)))
         yield
         await service.stop(timeout_s=settings.shutdown_timeout_s)
     finally:
@@ -56,4 +58,4 @@ async def tickets(context: Context[RuntimeSettings]) -> AsyncIterator[None]:
 
 def main() -> int:
     """Run the service until it is told to stop; returns the exit code."""
-    return serve(SERVICE, RuntimeSettings, tickets)
+    return serve(SERVICE, GuardSettings, tickets)

@@ -1,77 +1,49 @@
-"""Carrying out a command: load the ticket, decide, append on the condition that nobody was faster."""
+"""Opening, answering, closing and reopening tickets: what is a ticket's own about carrying out a command."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from contracts import subjects
+from contracts.access.roles import Permission
 from contracts.number import derive_number
 from contracts.tickets import requests
-from services.runtime import telemetry
-from services.runtime.errors import Refused, Unavailable
+from services.guard.guard import Guard
+from services.guard.picture import AccountUnknown
+from services.runtime import aggregate_commands, telemetry
+from services.runtime.aggregate_commands import AggregateCommands, Recording
+from services.runtime.errors import NotFound, Refused, Unavailable
 from services.runtime.ids import uuid7
-from services.runtime.locks import KeyedLocks
-from services.runtime.log import Append, Conflict, Log, LogUnavailable
-from services.runtime.recorder import Aggregates, Document
+from services.runtime.log import Log
 from services.runtime.replica import Replica
 from services.tickets import domain, translate
-
-MAX_TRIES: Final = 50
-"""Decisions on one command before the caller is told to come back: each lost race costs one."""
 
 MAX_DERIVATIONS: Final = 20
 CACHED_TICKETS: Final = 10_000
 
 ChangeRequest = requests.ReplyToTicket | requests.CloseTicket | requests.ReopenTicket
+TicketRequest = requests.OpenTicket | ChangeRequest
 Builder = Callable[[datetime], domain.TicketCommand]
+
+NEEDS: Final[Mapping[type[TicketRequest], Permission]] = {
+    requests.OpenTicket: Permission.TICKET_OPEN,
+    requests.ReplyToTicket: Permission.TICKET_REPLY,
+    requests.CloseTicket: Permission.TICKET_CLOSE,
+    requests.ReopenTicket: Permission.TICKET_REOPEN,
+}
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A ticket's state and the position of its last event; position 0: there is no such ticket."""
-
-    ticket: domain.Ticket | None
-    position: int
-
-
-_NO_TICKET: Final = Loaded(None, 0)
-
-
-class Cache:
-    """States of tickets worked on lately. Any of them may be stale: an append on it conflicts, no more."""
+class Cache(aggregate_commands.Cache[domain.Ticket]):
+    """States of tickets worked on lately."""
 
     def __init__(self) -> None:
-        self._loaded: OrderedDict[str, Loaded] = OrderedDict()
-
-    def get(self, number: str) -> Loaded | None:
-        loaded = self._loaded.get(number)
-        if loaded is not None:
-            self._loaded.move_to_end(number)
-        return loaded
-
-    def put(self, number: str, loaded: Loaded) -> None:
-        self._loaded[number] = loaded
-        self._loaded.move_to_end(number)
-        if len(self._loaded) > CACHED_TICKETS:
-            self._loaded.popitem(last=False)
-
-    def forget(self, number: str) -> None:
-        self._loaded.pop(number, None)
-
-    def outdate(self, documents: Sequence[Document]) -> None:
-        """Forget the tickets on which events arrived that the cached state does not hold."""
-        for document in documents:
-            loaded = self._loaded.get(document.subject)
-            if loaded is not None and loaded.position < document.position:
-                del self._loaded[document.subject]
+        super().__init__(size=CACHED_TICKETS)
 
 
 class Commands:
@@ -82,19 +54,28 @@ class Commands:
         log: Log,
         replica: Replica,
         cache: Cache,
+        guard: Guard,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._log = log
-        self._replica = replica
-        self._cache = cache
+        self._guard = guard
         self._now = now
-        self._locks = KeyedLocks()
-        self._aggregates: Aggregates[domain.Ticket, domain.TicketFact] = Aggregates(
-            replica.recorder, translate.read_fact, domain.evolve
+        self._tickets: AggregateCommands[domain.Ticket, domain.TicketFact] = AggregateCommands(
+            log,
+            replica,
+            cache,
+            read=translate.read_fact,
+            evolve=domain.evolve,
+            refusal=domain.Refusal,
+            certain=(domain.NumberIsTaken, domain.CommandIdReused),
         )
 
     async def open(self, request: requests.OpenTicket) -> requests.CommandDone:
-        """Open a ticket under the first derived number that no other command has."""
+        """Open a ticket under the first derived number that no other command has.
+
+        Raises:
+            Refused: the actor may not, or the account does not have the ticket to follow up.
+        """
+        await self._guard.require(request.actor, request.account, Permission.TICKET_OPEN)
         if request.follows is not None:
             await self._check_followed(request.follows, request.account)
         for attempt in range(MAX_DERIVATIONS):
@@ -110,154 +91,67 @@ class Commands:
         raise Unavailable
 
     async def change(self, request: ChangeRequest) -> requests.CommandDone:
-        """Reply, close or reopen."""
+        """Reply, close or reopen.
+
+        Raises:
+            NotFound: there is no such ticket, or it is none of the actor's business.
+            Refused: the actor may not do that.
+            domain.Refusal: a rule of tickets forbids it.
+        """
         reply_id = uuid7()
 
         def build(at: datetime) -> domain.TicketCommand:
             return translate.change_command(request, at=at, reply_id=reply_id)
 
-        return await self._carry_out(request, request.number, build)
+        try:
+            await self._guard.require(request.actor, request.account, NEEDS[type(request)])
+            return await self._carry_out(request, request.number, build)
+        except AccountUnknown:
+            raise NotFound("ticket_not_found", {"number": request.number}) from None
 
     async def _check_followed(self, number: str, account: str) -> None:
         """Raises Refused unless the account has the ticket."""
         for fresh in (False, True):
             if fresh:
-                await self._catch_up(None)
-            ticket = self._load(number).ticket
+                await self._tickets.catch_up()
+            ticket = self._tickets.load(number).state
             if ticket is not None and ticket.account == account:
                 return
         raise Refused("followed_ticket_not_found", {"number": number})
 
-    async def _carry_out(
-        self, request: requests.OpenTicket | ChangeRequest, number: str, build: Builder
-    ) -> requests.CommandDone:
-        async with self._locks.holding(number):
-            loaded: Loaded | None = None
-            if isinstance(request, requests.OpenTicket):
-                # Nearly every number to open is new; if it is not, the append says so, and it is loaded then.
-                loaded = self._cache.get(number) or _NO_TICKET
-            fresh = False
-            for _ in range(MAX_TRIES):
-                loaded = loaded or self._load(number)
-                command = build(self._now())
-                try:
-                    facts = domain.decide(command, loaded.ticket)
-                except domain.Refusal as refusal:
-                    if fresh or isinstance(refusal, domain.NumberIsTaken | domain.CommandIdReused):
-                        refusal.data.setdefault("number", number)
-                        raise
-                    # The replica may lag: a rule may only say no on the log as it is now.
-                    fresh = await self._catch_up(None)
-                    self._cache.forget(number)
-                    loaded = None
-                    continue
-                if not facts:
-                    return await self._answer_again(loaded, command.id)
-                try:
-                    return await self._append(request, number, loaded, facts[0])
-                except Conflict as conflict:
-                    self._cache.forget(number)
-                    await self._catch_up(conflict.position)
-                except LogUnavailable as unavailable:
-                    # It may be in the log or not: the next decision, on the log as it is, will tell.
-                    log.warning("tickets.append_unanswered", reason=str(unavailable))
-                    self._cache.forget(number)
-                    await self._catch_up(None)
-                    fresh = False
-                loaded = None
-            raise Unavailable("busy")
+    async def _carry_out(self, request: TicketRequest, number: str, build: Builder) -> requests.CommandDone:
+        def decide(ticket: domain.Ticket | None) -> Sequence[domain.TicketFact]:
+            # Right before each append: getting here may have taken a while, and cost the actor its access.
+            self._guard.check(request.actor, request.account, NEEDS[type(request)])
+            return domain.decide(build(self._now()), ticket)
 
-    def _load(self, number: str) -> Loaded:
-        loaded = self._cache.get(number)
-        if loaded is None:
-            ticket = self._aggregates.load(number)
-            if ticket is None:
-                return _NO_TICKET
-            loaded = Loaded(ticket, self._position_of(number, ticket.revision))
-            self._cache.put(number, loaded)
-        return loaded
-
-    def _position_of(self, number: str, revision: int) -> int:
-        with self._replica.reading() as cursor:
-            cursor.execute(
-                "SELECT rowid FROM stored_events WHERE originator_id = ? AND originator_version = ?",
-                (number, revision),
+        def record(fact: domain.TicketFact, ticket: domain.Ticket) -> Recording:
+            event = translate.event(
+                fact,
+                number=number,
+                account=ticket.account,
+                revision=ticket.revision,
+                circumstances=translate.Circumstances(
+                    event_id=uuid7(),
+                    via=request.via,
+                    correlation_id=request.correlation_id or request.command_id,
+                    traceparent=telemetry.current_traceparent(),
+                ),
             )
-            return int(cursor.fetchone()["rowid"])
+            # Any account's: a number is unique over all of them.
+            guard = subjects.ticket_events("*", number) if ticket.revision == 1 else None
+            return Recording(subjects.ticket_events(ticket.account, number), event, guard)
 
-    async def _append(
-        self,
-        request: requests.OpenTicket | ChangeRequest,
-        number: str,
-        loaded: Loaded,
-        fact: domain.TicketFact,
-    ) -> requests.CommandDone:
-        ticket = domain.evolve(loaded.ticket, fact)
-        event = translate.event(
-            fact,
-            number=number,
-            account=ticket.account,
-            revision=ticket.revision,
-            circumstances=translate.Circumstances(
-                event_id=uuid7(),
-                via=request.via,
-                correlation_id=request.correlation_id or request.command_id,
-                traceparent=telemetry.current_traceparent(),
-            ),
-        )
-        position = await self._log.append(
-            Append(
-                subject=subjects.ticket_events(ticket.account, number),
-                payload=translate.payload(event),
-                message_id=event["id"],
-                expected=loaded.position,
-                guard=subjects.ticket_events("*", number) if loaded.ticket is None else None,
+        try:
+            effect = await self._tickets.carry_out(
+                number,
+                request.command_id,
+                decide=decide,
+                record=record,
+                # Nearly every number to open is new.
+                probably_new=isinstance(request, requests.OpenTicket),
             )
-        )
-        self._cache.put(number, Loaded(ticket, position))
-        return translate.done(
-            number=number,
-            account=ticket.account,
-            tag=event["type"],
-            revision=ticket.revision,
-            position=position,
-            event_id=event["id"],
-            at=fact.at,
-        )
-
-    async def _catch_up(self, position: int | None) -> bool:
-        """Wait until the replica holds everything up to the position, or up to the log's present end.
-
-        Raises:
-            Unavailable: the log does not answer, or the replica does not get there in time.
-        """
-        if position is None:
-            try:
-                position = await self._log.last_position()
-            except LogUnavailable as error:
-                raise Unavailable from error
-        await self._replica.wait_for(position)
-        return True
-
-    async def _answer_again(self, loaded: Loaded, command_id: domain.CommandId) -> requests.CommandDone:
-        """What the command was answered when it was done."""
-        ticket = loaded.ticket
-        if ticket is None:
-            raise RuntimeError("a command was done on a ticket that does not exist")
-        await self._replica.wait_for(loaded.position)
-        with self._replica.reading() as cursor:
-            cursor.execute(
-                "SELECT rowid, state FROM stored_events WHERE originator_id = ? AND originator_version = ?",
-                (ticket.number, ticket.done[command_id].revision),
-            )
-            row = cursor.fetchone()
-        event = translate.recorded(row["rowid"], row["state"]).event
-        return translate.done(
-            number=event.subject,
-            account=event.account,
-            tag=event.type,
-            revision=event.revision,
-            position=row["rowid"],
-            event_id=event.id,
-            at=event.time,
-        )
+        except domain.Refusal as refusal:
+            refusal.data.setdefault("number", number)
+            raise
+        return translate.done(effect.position, effect.event)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from sqlite3 import Row
 from typing import Final, TypeVar
 
 from eventsourcing.sqlite import SQLiteCursor
 from pydantic_core import from_json
 
+from contracts.access.roles import Permission
 from contracts.number import is_number, looks_like_number, spelled
 from contracts.tickets import requests
+from services.guard.guard import Guard
+from services.guard.picture import AccountUnknown
 from services.runtime.errors import Malformed, NotFound, Refused
 from services.runtime.replica import Replica
 from services.tickets import search, translate
@@ -20,21 +24,25 @@ from services.tickets import search, translate
 MAX_PAGE_BYTES: Final = 512 * 1024
 """Of events in one answer: what is left of a NATS message has room for one event more and the rest."""
 
+_NO_ACCOUNT: Final = "-"
+"""Of a ticket that does not exist: no account has this id. Asking for it is decided like for any other."""
+
 AnswerT = TypeVar("AnswerT")
 
 
 class Queries:
     """The read side of the service."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, guard: Guard) -> None:
         self._replica = replica
+        self._guard = guard
 
     async def get(self, query: requests.GetTicket) -> requests.Ticket:
         """A ticket as it stands or stood.
 
         Raises:
-            NotFound: there is no such ticket, or not of this account.
-            Refused: it did not exist yet at the point asked for.
+            NotFound: there is no such ticket, or not of this account, or it is none of the actor's business.
+            Refused: the actor may not, or the ticket did not exist yet at the point asked for.
         """
 
         def read(cursor: SQLiteCursor) -> requests.Ticket:
@@ -48,13 +56,14 @@ class Queries:
                 raise Refused("ticket_did_not_exist", {"number": query.number})
             return translate.ticket(recorded)
 
-        return await self._read(max(query.at_least, query.as_of_position or 0), read)
+        return await self._read_ticket(query, max(query.at_least, query.as_of_position or 0), read)
 
     async def history(self, query: requests.TicketHistory) -> requests.HistoryPage:
         """A page of a ticket's events.
 
         Raises:
-            NotFound: there is no such ticket, or not of this account.
+            NotFound: there is no such ticket, or not of this account, or it is none of the actor's business.
+            Refused: the actor may not.
         """
 
         def read(cursor: SQLiteCursor) -> requests.HistoryPage:
@@ -77,12 +86,13 @@ class Queries:
                 next_after_revision=events[-1].event["revision"] if fitting < len(rows) else None,
             )
 
-        return await self._read(query.at_least, read)
+        return await self._read_ticket(query, query.at_least, read)
 
     async def list(self, query: requests.ListTickets) -> requests.TicketPage:
         """A page of tickets.
 
         Raises:
+            Refused: the actor may not, or there is no such account for it.
             Malformed: `words` holds none, or too many.
         """
         words = () if query.words is None else search.split_words(query.words)
@@ -110,10 +120,14 @@ class Queries:
                 position=self._replica.position_of(cursor),
             )
 
-        return await self._read(query.at_least, read)
+        return await self._read_tickets(query, read)
 
     async def lookup(self, query: requests.LookUp) -> requests.LookUpResult:
-        """What a number, a reference ID or another identifier stands for."""
+        """What a number, a reference ID or another identifier stands for.
+
+        Raises:
+            Refused: the actor may not, or there is no such account for it.
+        """
         number = spelled(query.value)
         mistyped = looks_like_number(query.value) and not is_number(query.value)
 
@@ -131,11 +145,33 @@ class Queries:
             ]
             return requests.LookUpResult(matches=tuple(matches), number_mistyped=mistyped)
 
-        return await self._read(query.at_least, read)
+        return await self._read_tickets(query, read)
 
-    async def _read(self, at_least: int, read: Callable[[SQLiteCursor], AnswerT]) -> AnswerT:
-        """Run the query on a thread, so that a long one does not hold up the others."""
+    async def _read_tickets(
+        self, query: requests.ListTickets | requests.LookUp, read: Callable[[SQLiteCursor], AnswerT]
+    ) -> AnswerT:
+        """Read an account's tickets, or those of all accounts, for whom may see them."""
+        await self._replica.wait_for(query.at_least)
+        await self._guard.require(query.actor, query.account, Permission.TICKET_READ)
+        return await self._read(read)
+
+    async def _read_ticket(
+        self,
+        query: requests.GetTicket | requests.TicketHistory,
+        at_least: int,
+        read: Callable[[SQLiteCursor], AnswerT],
+    ) -> AnswerT:
+        """Read a ticket for whom may see it; nobody else is told that there is one."""
         await self._replica.wait_for(at_least)
+        account = query.account or await self._read(partial(_account_of, number=query.number))
+        try:
+            await self._guard.require(query.actor, account or _NO_ACCOUNT, Permission.TICKET_READ)
+        except AccountUnknown:
+            raise NotFound("ticket_not_found", {"number": query.number}) from None
+        return await self._read(read)
+
+    async def _read(self, read: Callable[[SQLiteCursor], AnswerT]) -> AnswerT:
+        """Run the query on a thread, so that a long one does not hold up the others."""
 
         def reading() -> AnswerT:
             with self._replica.reading() as cursor:
@@ -144,13 +180,18 @@ class Queries:
         return await asyncio.to_thread(reading)
 
 
-def _check_exists(cursor: SQLiteCursor, number: str, account: str | None) -> str:
-    """The ticket's account. Nobody is told whether it is missing or another account's."""
+def _account_of(cursor: SQLiteCursor, number: str) -> str | None:
     cursor.execute("SELECT account FROM tickets WHERE number = ?", (number,))
     row = cursor.fetchone()
-    if row is None or account not in (None, row["account"]):
+    return None if row is None else str(row["account"])
+
+
+def _check_exists(cursor: SQLiteCursor, number: str, account: str | None) -> str:
+    """The ticket's account. Nobody is told whether it is missing or another account's."""
+    found = _account_of(cursor, number)
+    if found is None or account not in (None, found):
         raise NotFound("ticket_not_found", {"number": number})
-    return str(row["account"])
+    return found
 
 
 def _events(cursor: SQLiteCursor, query: requests.GetTicket) -> list[Row]:

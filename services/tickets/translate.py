@@ -296,17 +296,15 @@ def actor(spelled: str) -> Actor:
     return Actor(kind=ActorKind(kind), id=person)
 
 
-def done(
-    *, number: str, account: str, tag: str, revision: int, position: int, event_id: str, at: datetime
-) -> requests.CommandDone:
-    """The answer to the command that made this event."""
-    closed = tag == "casetrail.ticket.closed.v1"
+def done(position: int, event: dict[str, Any]) -> requests.CommandDone:
+    """The answer to the command that made this event. `event` is as `event()` makes it."""
+    closed = event["type"] == "casetrail.ticket.closed.v1"
     return requests.CommandDone.model_construct(
-        number=number,
-        account=account,
+        number=event["subject"],
+        account=event["account"],
         status=requests.TicketStatus.CLOSED if closed else requests.TicketStatus.OPEN,
-        revision=revision,
+        revision=event["revision"],
         position=position,
-        event_id=event_id,
-        at=at,
+        event_id=event["id"],
+        at=datetime.fromisoformat(event["time"]),
     )

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [commands|replica] [--events N]`."""
+"""`python -m tests.bench [commands|replica|access] [--events N]`."""
 
 from __future__ import annotations
 
@@ -12,25 +12,33 @@ from typing import Any
 import uvloop
 
 from services.runtime import logs
-from tests.bench import commands, replica
+from tests.bench import access, commands, replica
+
+SUITES = ("commands", "replica", "access")
 
 
 def main() -> None:
     """Run the suites named, by default all."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("suite", nargs="*", choices=["commands", "replica", []], help="default: all")
+    parser.add_argument("suite", nargs="*", choices=[*SUITES, []], help="default: all")
     parser.add_argument("--events", type=int, default=1_000_000, help="length of the replica suite's log")
     options = parser.parse_args()
     logs.configure("console", "warning", "bench")
     print(f"Python {platform.python_version()}, {platform.machine()}\n")
-    for name in options.suite or ["commands", "replica"]:
+    for name in options.suite or SUITES:
         with tempfile.TemporaryDirectory(prefix="casetrail-bench-") as directory:
             uvloop.run(_suite(name, Path(directory), options.events))
         print()
 
 
 def _suite(name: str, directory: Path, events: int) -> Coroutine[Any, Any, None]:
-    return commands.run(directory) if name == "commands" else replica.run(directory, events)
+    match name:
+        case "commands":
+            return commands.run(directory)
+        case "access":
+            return access.run(directory)
+        case _:
+            return replica.run(directory, events)
 
 
 main()

@@ -14,6 +14,7 @@ from pathlib import Path
 from nats.aio.client import Client
 
 from contracts.tickets import requests
+from tests.access_log import member
 from tests.bench.system import broker, ticket_service
 
 ROUNDS = 5
@@ -91,7 +92,7 @@ def _publisher(nc: Client) -> Act:
 
 def _commander(nc: Client) -> Act:
     numbers: dict[str, str] = {}
-    actor = {"account": "acme", "actor": {"kind": "member", "id": "jan"}}
+    actor = {"account": "acme", "actor": member("jan@acme.example")}
 
     async def command(name: str, turn: int) -> None:
         command_id = f"{name}-{turn}"

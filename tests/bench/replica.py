@@ -10,25 +10,31 @@ import uuid
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from contracts import subjects
-from contracts.envelope import Via
+from contracts.access.requests import TERMINAL
+from contracts.envelope import ActorKind, Via
 from contracts.follow import Follower
 from contracts.number import derive_number
+from contracts.requests import SentActor
 from contracts.tickets import requests
+from services.guard.guard import Guard
 from services.runtime.recorder import Aggregates
 from services.runtime.replica import Replica
 from services.tickets import domain, translate
 from services.tickets.queries import Queries
 from services.tickets.view import TicketsView
-from tests.bench.system import broker
+from tests.access_log import AccessLog, on_server
+from tests.bench.system import append_batch, broker
 
 EVENTS_PER_TICKET = 5
 ACCOUNTS = 500
+ASKER = SentActor(kind=ActorKind.SYSTEM, id=TERMINAL)
 BATCH = 1000
 WORDS = [
     "rezerwacja", "wizyta", "błąd", "pacjent", "kalendarz", "integracja", "klinika", "dostępność", "termin",
@@ -51,7 +57,12 @@ async def run(directory: Path, events: int) -> None:
             f"follow                                      {follow:9,.0f} events/s   ratio {follow / raw:.2f}"
         )
         print(f"rebuild of the replica, all tables          {rebuild:9,.0f} events/s   aim 30,000")
-        await _reads(replica, numbers)
+        guard = Guard(nc, user="bench", max_age_s=60)
+        guarding = asyncio.create_task(guard.run())
+        await guard.caught_up()
+        await _reads(nc, replica, guard, numbers)
+        guarding.cancel()
+        await asyncio.gather(guarding, return_exceptions=True)
         replica.close()
 
 
@@ -71,7 +82,7 @@ async def _fill(nc: Client, events: int) -> list[str]:
         numbers.append(number)
         batch += _ticket(chance, account, number, ticket)
         if len(batch) >= BATCH or ticket == events // EVENTS_PER_TICKET - 1:
-            await _append(nc, batch)
+            await append_batch(nc, batch)
             batch = []
     return numbers
 
@@ -122,20 +133,6 @@ def _event(fact: domain.TicketFact, account: str, number: str, revision: int) ->
     )
 
 
-async def _append(nc: Client, batch: list[tuple[str, bytes]]) -> None:
-    batch_id = uuid.uuid4().hex
-    for sequence, (subject, payload) in enumerate(batch, start=1):
-        headers = {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(sequence)}
-        if sequence < len(batch):
-            await nc.publish(subject, payload, headers=headers)
-        else:
-            answer = await nc.request(
-                subject, payload, timeout=30, headers={**headers, "Nats-Batch-Commit": "1"}
-            )
-            if b'"error"' in answer.data:
-                raise RuntimeError(answer.data.decode())
-
-
 async def _ordered_consumer(nc: Client, events: int) -> float:
     done = asyncio.Event()
     seen = 0
@@ -182,8 +179,8 @@ async def _rebuild(nc: Client, directory: Path, events: int) -> tuple[Replica, f
     return replica, rate
 
 
-async def _reads(replica: Replica, numbers: list[str]) -> None:
-    queries = Queries(replica)
+async def _reads(nc: Client, replica: Replica, guard: Guard, numbers: list[str]) -> None:
+    queries = Queries(replica, guard)
     tickets: Aggregates[domain.Ticket, domain.TicketFact] = Aggregates(
         replica.recorder, translate.read_fact, domain.evolve
     )
@@ -195,15 +192,16 @@ async def _reads(replica: Replica, numbers: list[str]) -> None:
 
     await _timed("state of a ticket from the replica", load)
 
-    def listing(**filters: object) -> Callable[[], Awaitable[object]]:
+    def listing(**filters: Any) -> Callable[[], Awaitable[object]]:
         async def ask() -> object:
-            return await queries.list(requests.ListTickets.model_validate(filters, strict=False))
+            return await queries.list(requests.ListTickets(actor=ASKER, **filters))
 
         return ask
 
     account = f"account-{chance.randrange(ACCOUNTS)}"
+    await AccessLog(on_server(nc)).account(account)
     await _timed("list: all, 50 newest", listing())
-    await _timed("list: of an account, open", listing(account=account, status="open"))
+    await _timed("list: of an account, open", listing(account=account, status=requests.TicketStatus.OPEN))
     await _timed("search: a word of most tickets", listing(words="rezerwacja"))
     await _timed("search: three words of most tickets", listing(words="rezerwacja lodz platnosc"))
     await _timed("search: a word of one ticket", listing(words=f"nr{len(numbers) // 2}"))
@@ -215,7 +213,7 @@ async def _reads(replica: Replica, numbers: list[str]) -> None:
     await _timed("search: a word's beginning, over all", listing(words="rezerw*"))
 
     async def look_up() -> None:
-        await queries.lookup(requests.LookUp(value=f"m-{chance.randrange(len(numbers))}"))
+        await queries.lookup(requests.LookUp(actor=ASKER, value=f"m-{chance.randrange(len(numbers))}"))
 
     await _timed("look-up of an identifier", look_up)
 

@@ -7,7 +7,8 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from nats.aio.client import Client
@@ -19,6 +20,7 @@ from services.embedded.nats_server import NatsServer
 from services.runtime.connection import connect
 from services.runtime.settings import RuntimeSettings
 from services.runtime.streams import configuration, ensure_streams
+from tests.access_log import AccessLog, on_server
 
 RAW = Stream(name="RAW", subjects=("raw.>",), description="The raw limit: same settings, no service")
 
@@ -40,7 +42,8 @@ async def broker(directory: Path) -> AsyncIterator[tuple[NatsServer, Client]]:
 
 @contextlib.asynccontextmanager
 async def ticket_service(server: NatsServer, nc: Client, directory: Path) -> AsyncIterator[None]:
-    """A ticket service that is ready."""
+    """A ticket service that is ready, and knows jan@acme.example for a member of `acme`."""
+    await AccessLog(on_server(nc)).account("acme", members=["jan@acme.example"])
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -60,6 +63,21 @@ async def ticket_service(server: NatsServer, nc: Client, directory: Path) -> Asy
     finally:
         process.terminate()
         await process.wait()
+
+
+async def append_batch(nc: Client, batch: Sequence[tuple[str, bytes]]) -> None:
+    """Appends up to 1000 events, each with its subject, at once."""
+    batch_id = uuid.uuid4().hex
+    for sequence, (subject, payload) in enumerate(batch, start=1):
+        headers = {"Nats-Batch-Id": batch_id, "Nats-Batch-Sequence": str(sequence)}
+        if sequence < len(batch):
+            await nc.publish(subject, payload, headers=headers)
+        else:
+            answer = await nc.request(
+                subject, payload, timeout=30, headers={**headers, "Nats-Batch-Commit": "1"}
+            )
+            if b'"error"' in answer.data:
+                raise RuntimeError(answer.data.decode())
 
 
 async def _answers(nc: Client) -> bool:

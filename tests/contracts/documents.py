@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from contracts.access import requests as access
 from contracts.tickets import requests
 
 Document = dict[str, Any]
 
 NUMBER: Final = "4830291741"
 
-_COMMAND: Final[Document] = {
+PERSON: Final = "pnd7lfu3bcvi4rxa"
+TOKEN: Final = "WyJhY21lIiwiMDE5MmYwYzQiXQ.signature"
+
+_ACTOR: Final[Document] = {"kind": "member", "id": "p-1"}
+_OF_PERSON: Final[Document] = {
     "command_id": "c-1",
-    "account": "acme",
-    "actor": {"kind": "member", "id": "p-1"},
+    "actor": _ACTOR,
     "via": "portal",
     "correlation_id": "r-1",
 }
+_COMMAND: Final[Document] = {**_OF_PERSON, "account": "acme"}
+_QUERY: Final[Document] = {"actor": _ACTOR, "at_least": 1}
+_PAGE: Final[Document] = {**_QUERY, "account": "acme", "limit": 5}
+_PROFILE: Final[Document] = {
+    "name": "Acme Clinic",
+    "languages": ["pl", "en"],
+    "identifiers": [{"kind": "merchant-id", "value": "88"}],
+}
+_PERSON: Final[Document] = {"display_name": "Jan Żak", "language": "pl"}
 _CHANGE: Final[Document] = {**_COMMAND, "number": NUMBER}
 
 FULL: Final[dict[type[Any], Document]] = {
@@ -34,20 +47,20 @@ FULL: Final[dict[type[Any], Document]] = {
     requests.CloseTicket: {**_CHANGE, "reason": "solved", "note": "Done"},
     requests.ReopenTicket: {**_CHANGE, "reason": "Not done"},
     requests.GetTicket: {
-        "at_least": 1,
+        **_QUERY,
         "number": NUMBER,
         "account": "acme",
         "as_of_time": "2026-11-20T09:00:00Z",
     },
     requests.TicketHistory: {
-        "at_least": 1,
+        **_QUERY,
         "number": NUMBER,
         "account": "acme",
         "after_revision": 1,
         "limit": 5,
     },
     requests.ListTickets: {
-        "at_least": 1,
+        **_QUERY,
         "account": "acme",
         "status": "open",
         "topic": "booking",
@@ -57,7 +70,42 @@ FULL: Final[dict[type[Any], Document]] = {
         "limit": 5,
         "before": 9,
     },
-    requests.LookUp: {"at_least": 1, "value": "88", "account": "acme", "limit": 5},
+    requests.LookUp: {**_QUERY, "value": "88", "account": "acme", "limit": 5},
+    access.RegisterAccount: {**_COMMAND, **_PROFILE},
+    access.ChangeAccount: {**_COMMAND, **_PROFILE},
+    access.InviteMember: {**_COMMAND, "email": "jan@acme.example", "role": "admin", "valid_days": 3},
+    access.WithdrawInvitation: {**_COMMAND, "invitation": "0192f0c4"},
+    access.ChangeRole: {**_COMMAND, "person": PERSON, "role": "admin"},
+    access.RemoveMember: {**_COMMAND, "person": PERSON},
+    access.CreateCredential: {
+        **_COMMAND,
+        "name": "sync",
+        "public_key": "U" + "A" * 55,
+        "may": ["subscribe", "read"],
+    },
+    access.RevokeCredential: {**_COMMAND, "name": "sync"},
+    access.AcceptInvitation: {**_OF_PERSON, **_PERSON, "token": TOKEN},
+    access.AppointPerson: {**_OF_PERSON, **_PERSON, "email": "jan@acme.example", "role": "agent"},
+    access.DismissPerson: {**_OF_PERSON, "person": PERSON, "role": "agent"},
+    access.LinkPerson: {
+        **_OF_PERSON,
+        **_PERSON,
+        "issuer": "https://id.example",
+        "provider_subject": "24400320",
+        "email": "jan@acme.example",
+    },
+    access.ChangePerson: {**_OF_PERSON, **_PERSON},
+    access.ShowInvitation: {**_QUERY, "token": TOKEN},
+    access.ListAccounts: {**_QUERY, "words": "acme", "limit": 5, "after": "abc"},
+    access.ListPeople: {**_PAGE, "after": PERSON},
+    access.WhoAmI: _QUERY,
+    access.EffectivePermissions: {
+        **_PAGE,
+        "person": PERSON,
+        "as_of_time": "2026-11-20T09:00:00Z",
+        "after": 9,
+    },
+    access.ListCredentials: {**_PAGE, "after": 9},
 }
 
 Path = tuple[str | int, ...]

@@ -61,11 +61,12 @@ def test_what_was_installed_reads_its_own_samples(wheel: zipfile.ZipFile, tmp_pa
     wheel.extractall(tmp_path)
     script = (
         f"import pathlib, sys; sys.path.insert(0, {str(tmp_path)!r}); sys.modules['services'] = None\n"
-        "import contracts.registry\n"
-        "from contracts.tickets.events import parse_ticket_event\n"
+        "import contracts\n"
+        "from contracts.registry import EVENTS\n"
         "home = pathlib.Path(contracts.__file__).parent\n"
         "print(home)\n"
-        "print(sum(1 for path in home.glob('golden/*/*.json') if parse_ticket_event(path.read_bytes())))\n"
+        "samples = [(EVENTS[path.parent.name], path) for path in home.glob('golden/*/*.json')]\n"
+        "print(sum(1 for model, path in samples if model.model_validate_json(path.read_bytes())))\n"
     )
     done = subprocess.run([sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True)
     home, read = done.stdout.split()

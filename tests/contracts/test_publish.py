@@ -12,6 +12,7 @@ import pytest
 from pydantic import Field
 
 from contracts import publish
+from contracts.access.events import AccessEvent
 from contracts.envelope import Envelope
 from contracts.publish import PUBLISHED, differences, documents, write
 from contracts.registry import EVENTS, REQUESTS, NameTaken, Request, event_types, requests
@@ -100,15 +101,24 @@ def test_the_table_of_subjects_names_schemas_that_are_published() -> None:
     for request in table["requests"].values():
         named |= {request["request"], request["answer"]}
     assert named == {schema["$id"] for schema in SCHEMAS.values()}
-    assert set(table["requests"]) == {f"requests.tickets.{name}" for name in TICKET_REQUESTS}
-    assert set(table["streams"]) == {"TICKETS", "DEAD_LETTERS"}
+    assert set(table["requests"]) == {
+        *(f"requests.tickets.{name}" for name in TICKET_REQUESTS),
+        *(f"requests.access.{name}" for name in ACCESS_REQUESTS),
+    }
+    assert set(table["streams"]) == {"TICKETS", "ACCESS", "DEAD_LETTERS"}
 
 
 TICKET_REQUESTS = ("open", "reply", "close", "reopen", "get", "history", "list", "lookup")
+ACCESS_REQUESTS = (
+    "register", "change", "invite", "invitation", "accept", "withdraw", "change_role", "remove", "list",
+    "people", "whoami", "permissions", "appoint", "dismiss", "link", "change_person", "create_credential",
+    "revoke_credential", "list_credentials",
+)  # fmt: skip
 
 
 def test_every_event_that_can_be_read_is_registered() -> None:
-    assert set(get_args(get_args(TicketEvent)[0])) == set(EVENTS.values())
+    readable = {*get_args(get_args(TicketEvent)[0]), *get_args(get_args(AccessEvent)[0])}
+    assert readable == set(EVENTS.values())
 
 
 class Impostor(Envelope):

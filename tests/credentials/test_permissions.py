@@ -16,8 +16,10 @@ from contracts.subjects import (
     OUTSIDE_DOMAIN,
     STREAMS,
     TICKETS,
+    account_events,
     consumer_names,
     inbox_prefix,
+    person_events,
     ticket_events,
 )
 from services.credentials.permissions import USERS, Zone, subscriber
@@ -103,6 +105,13 @@ async def test_only_tickets_may_append(secured_nats: SecuredNats, log: Client, u
     client = await secured_nats.connect(user)
     assert await refused(secured_nats, client, ACME_TICKET)
     assert await state(secured_nats) == {ACME_TICKET: 1, GLOBEX_TICKET: 1}
+
+
+@pytest.mark.parametrize("user", [name for name in (*USERS, *SUBSCRIBERS) if name != "access"])
+async def test_only_access_may_append_to_its_log(secured_nats: SecuredNats, user: str) -> None:
+    client = await secured_nats.connect(user)
+    for subject in (account_events(ACME), person_events("p0")):
+        assert await refused(secured_nats, client, subject)
 
 
 @pytest.mark.parametrize("user", [name for name in (*USERS, *SUBSCRIBERS) if name != "setup"])
@@ -254,7 +263,7 @@ def test_no_two_users_share_a_consumer_name() -> None:
 
 def test_whoever_only_asks_stands_outside() -> None:
     inside = {user for user, allowed in USERS.items() if allowed.zone is Zone.SERVICES}
-    assert inside == {"setup", "tickets"}
+    assert inside == {"access", "setup", "tickets"}
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services.credentials.nkeys import public_key
 from services.credentials.permissions import USERS
 from services.embedded.catalogue import CATALOGUE
 from services.embedded.nats_server import NatsServer
@@ -71,7 +70,5 @@ def test_setup_without_a_server_is_unavailable() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_every_service_has_a_user_with_permissions(tmp_path: Path) -> None:
-    for entry in CATALOGUE:
-        assert entry.nats_user in USERS
-        assert public_key(tmp_path, entry.nats_user).startswith("U")
+def test_every_service_has_a_user_with_permissions() -> None:
+    assert {entry.nats_user for entry in CATALOGUE} <= set(USERS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,7 +16,7 @@ import pytest
 from nats.aio.client import Client
 
 from contracts.subjects import TICKETS, inbox_prefix, ticket_events
-from services.credentials.nkeys import seed_file
+from services.credentials.creds import creds_file
 from services.embedded.nats_server import NatsServer
 from services.embedded.running import DATA_VARIABLE, Running, find_running, publish
 from tests.embedded.tiny import PID_FILE, STUBBORN
@@ -135,7 +136,9 @@ def nats_pid(data: Path) -> int:
 
 async def connect(found: Running, data: Path, user: str) -> Client:
     return await nats.connect(
-        found.nats_url, nkeys_seed=str(seed_file(data / "keys", user)), inbox_prefix=inbox_prefix(user)
+        found.nats_url,
+        user_credentials=str(creds_file(data / "creds", user)),
+        inbox_prefix=inbox_prefix(user),
     )
 
 
@@ -149,7 +152,9 @@ async def test_up_starts_everything_and_can_be_found(
     assert "alpha │ alpha serves" in up.printed
     assert "beta  │ beta serves" in up.printed
 
-    nc = await nats.connect(found.nats_url, nkeys_seed=found.cli_seed_file, inbox_prefix="_INBOX.cli")
+    nc = await nats.connect(
+        found.nats_url, user_credentials=found.cli_creds_file, inbox_prefix=inbox_prefix("cli")
+    )
     await nc.flush()
     await nc.close()
 
@@ -212,6 +217,26 @@ async def test_a_killed_nats_server_is_started_again_and_has_kept_the_events(
     await nc.close()
 
 
+async def test_the_log_of_a_version_without_credentials_is_taken_over(
+    start_up: StartUp, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    up = await start_up("alpha")
+    nc = await connect(running(data, monkeypatch), data, "tickets")
+    await nc.jetstream().publish(ticket_events("acme", "4830291746"), b"an event")
+    await nc.close()
+    up.signal(signal.SIGTERM)
+    await up.ended(within_s=10)
+    (stored,) = (data / "nats" / "jetstream").iterdir()
+    stored.rename(stored.with_name("SERVICES"))
+    for directory in (data / "operator", data / "creds", data / "nats" / "accounts"):
+        shutil.rmtree(directory)
+
+    await start_up("alpha")
+    nc = await connect(running(data, monkeypatch), data, "tickets")
+    assert (await nc.jetstream().stream_info(TICKETS.name)).state.messages == 1
+    await nc.close()
+
+
 async def test_a_second_up_on_the_same_data_is_refused(start_up: StartUp, data: Path, tmp_path: Path) -> None:
     first = await start_up("alpha")
     second = await Up.start("services.cli.main", "up", "--data", str(data), "--nats-port", "0", cwd=tmp_path)
@@ -264,7 +289,9 @@ def test_a_system_that_is_not_there_is_not_believed(data: Path, monkeypatch: pyt
     data.mkdir()
     monkeypatch.setenv(DATA_VARIABLE, str(data))
     assert find_running() is None
-    alive_but_not_up = Running(pid=os.getpid(), nats_url="nats://x:1", cli_seed_file="x", services={})
+    alive_but_not_up = Running(
+        pid=os.getpid(), nats_url="nats://x:1", cli_creds_file="x", operator="x", services={}
+    )
     publish(data, alive_but_not_up)
     assert find_running() is None
     (data / "up.lock").touch()

@@ -1,0 +1,1 @@
+"""Accounts, people, roles, and the credentials of other systems."""

@@ -1,0 +1,153 @@
+"""Keeping the picture equal to the access log, and knowing how old it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Final, cast
+
+import structlog
+from nats.aio.client import Client
+from nats.nuid import NUID
+from pydantic_core import from_json
+
+from contracts.follow import Batch, Follower, FollowError, Message
+from contracts.subjects import ACCESS
+from services.guard.picture import Picture
+from services.runtime.errors import Unavailable
+from services.runtime.streams import StreamsUnavailable, stream_info
+
+_RETRY_S: Final = 0.5
+_LOOK_EVERY_S: Final = 0.1
+"""How much older than it is the picture may be taken for: a sign of life is not noticed sooner than this."""
+
+_AT_ONCE: Final = 2000
+"""Events taken in before other tasks have a turn: about ten milliseconds."""
+
+log = structlog.get_logger()
+
+
+class AccessLogReplaced(Exception):
+    """The stream is another one than before: what was read of it says nothing any more."""
+
+
+class Following:
+    """Follows `ACCESS` into a picture. Start `run()` as a task; it ends only when it must begin anew."""
+
+    def __init__(
+        self,
+        nc: Client,
+        picture: Picture,
+        *,
+        user: str,
+        on_change: Callable[[Collection[str]], None] = lambda _ids: None,
+    ) -> None:
+        """Args:
+        user: the NATS user, which scopes the name of the consumer.
+        on_change: called with the ids of the accounts and people on which something was just taken in.
+        """
+        self._nc = nc
+        self._picture = picture
+        self._user = user
+        self._on_change = on_change
+        self.position = 0
+        """The position up to which the picture holds everything."""
+        self._complete_at: float | None = None
+        self._created: str | None = None
+        self._moved = asyncio.Event()
+        self._caught_up = asyncio.Event()
+
+    @property
+    def age_s(self) -> float:
+        """For how many seconds the picture has not been known to hold all that the log holds."""
+        return float("inf") if self._complete_at is None else time.monotonic() - self._complete_at
+
+    async def caught_up(self) -> None:
+        """Return once the picture has held, for the first time, everything that the log held."""
+        await self._caught_up.wait()
+
+    async def catch_up(self, *, timeout_s: float = 5.0) -> None:
+        """Return once the picture holds everything that the log holds now, as its leader says.
+
+        Raises:
+            Unavailable: `access_unknown`, nobody says so, or it does not within `timeout_s` seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                wanted = int((await stream_info(self._nc, ACCESS))["state"]["last_seq"])
+                while self.position < wanted:
+                    await self._moved.wait()
+        except (TimeoutError, StreamsUnavailable) as error:
+            raise Unavailable("access_unknown") from error
+
+    async def run(self) -> None:
+        """Follow the stream until cancelled.
+
+        Raises:
+            AccessLogReplaced: there is another log than before. End the process; the next one reads that.
+            EventUnknown: the log holds what only a later version understands.
+        """
+        while True:
+            try:
+                await self._follow()
+            except (FollowError, StreamsUnavailable) as error:
+                log.warning("access.cannot_follow", reason=str(error))
+                await asyncio.sleep(_RETRY_S)
+
+    async def _follow(self) -> None:
+        await self._check_origin()
+        task = cast("asyncio.Task[None]", asyncio.current_task())
+        lost: list[str] = []
+        follower = Follower(
+            self._nc,
+            ACCESS.name,
+            ACCESS.subjects[0],
+            names=[f"{self._user}-{NUID().next().decode()}"],
+            after=self.position,
+            on_lost=lost.append,
+        )
+        async with contextlib.aclosing(follower.batches(wait_s=_LOOK_EVERY_S)) as batches:
+            async for batch in batches:
+                if task.cancelling():  # and `asyncio.wait_for` of Python 3.11, within nats-py, swallowed it
+                    raise asyncio.CancelledError
+                if lost:  # the broker may have come back with another log
+                    log.info("access.consumer_lost", reason=lost[-1])
+                    lost.clear()
+                    await self._check_origin()
+                await self._take_in(batch)
+
+    async def _check_origin(self) -> None:
+        about = await stream_info(self._nc, ACCESS)
+        created = str(about["created"])
+        if self._created not in (None, created) or self.position > int(about["state"]["last_seq"]):
+            raise AccessLogReplaced(f"{ACCESS.name} is another stream than before")
+        self._created = created
+
+    async def _take_in(self, batch: Batch) -> None:
+        for start in range(0, len(batch.messages), _AT_ONCE):
+            if start:
+                await asyncio.sleep(0)
+            self._apply(batch.messages[start : start + _AT_ONCE])
+        if batch.pending == 0:
+            self._complete_at = time.monotonic() - batch.silent_s
+            if not self._caught_up.is_set():
+                log.info("access.caught_up", position=self.position)
+                self._caught_up.set()
+
+    def _apply(self, messages: Sequence[Message]) -> None:
+        changed: set[str] = set()
+        for message in messages:
+            try:
+                event: dict[str, Any] = from_json(message.payload)
+                ids = event["subject"], event["account"]
+                self._picture.apply(event)
+                changed.update(ids)
+            except (ValueError, KeyError, TypeError) as error:
+                # Only the access service may publish here, so somebody put it there by hand.
+                log.error("access.not_an_event", position=message.position, reason=str(error))
+        self.position = messages[-1].position
+        self._moved.set()
+        self._moved = asyncio.Event()
+        self._on_change(changed)

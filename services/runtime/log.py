@@ -2,7 +2,7 @@
 
 Who waits at the same moment shares a write: while one round of appends is on its way, the next gathers. A
 small round goes out as single messages, a large one as an atomic batch (NATS ADR-50) with a single fsync.
-A batch has a fixed cost of some milliseconds, so it pays from about a dozen messages.
+A batch has a fixed cost of some milliseconds, so it pays from about eight messages.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nats.aio.client import Client
 from contracts.subjects import Stream
 from services.runtime.streams import StreamsUnavailable, stream_info
 
-BATCH_FROM: Final = 12
+BATCH_FROM: Final = 8
 MAX_BATCH: Final = 1000
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 
@@ -122,7 +122,9 @@ class Log:
     async def _commit_rounds(self) -> None:
         while self._waiting:
             entries = self._next_round()
-            if len(entries) < BATCH_FROM or not await self._commit_batch(entries):
+            if len(entries) == 1:
+                await self._commit_one(entries[0])
+            elif len(entries) < BATCH_FROM or not await self._commit_batch(entries):
                 await asyncio.gather(*(self._commit_one(waiting) for waiting in entries))
 
     def _next_round(self) -> list[_Waiting]:

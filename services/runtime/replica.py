@@ -34,9 +34,6 @@ from services.runtime.streams import StreamsUnavailable, stream_info
 MAX_APPLIED_AT_ONCE: Final = 8000
 """Events in one transaction: what a reader may have to wait for during a rebuild stays short."""
 
-_ON_THE_LOOP: Final = 32
-"""Up to this many events are written on the event loop itself: a thread would cost more than the write."""
-
 _RETRY_S: Final = 0.5
 _CUT_OFF_AFTER_S: Final = 5.0
 
@@ -201,11 +198,9 @@ class Replica:
         log.info("replica.consumer_lost", stream=self._stream.name, reason=reason)
 
     async def _apply(self, messages: Sequence[Message]) -> None:
-        if len(messages) <= _ON_THE_LOOP:
-            documents = self._record(messages)
-        else:
-            loop = asyncio.get_running_loop()
-            documents = await loop.run_in_executor(self._writer, self._record, messages)
+        # On a thread: a command's answer would else wait for the writing of its own event.
+        loop = asyncio.get_running_loop()
+        documents = await loop.run_in_executor(self._writer, self._record, messages)
         self.position = messages[-1].position
         if documents:
             self._on_documents(documents)

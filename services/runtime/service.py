@@ -190,9 +190,11 @@ async def _until_stopped(
     stopping.cancel()
     if not stop.is_set():  # the composition itself failed
         await running
+    if not context.started:  # it still waits for the log: there is nothing to finish
+        running.cancel()
     try:
         async with asyncio.timeout(context.settings.shutdown_timeout_s + 1):
-            await running
+            await asyncio.gather(running, return_exceptions=not context.started)
     except TimeoutError:
         log.warning("service.stopped_late")
     await context.cancel_tasks()

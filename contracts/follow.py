@@ -218,8 +218,10 @@ class _Consumer:
             self._broken = "reconnected"
         if not self._messages and self._broken is None:
             self._arrived.clear()
+            # Not wait_for, which in Python 3.11 can swallow a cancellation that comes with the result.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._arrived.wait()
         messages, self._messages = self._messages, []
         if messages:
             if self._flow_control:

@@ -34,6 +34,7 @@ from services.runtime.streams import StreamsUnavailable, stream_info
 MAX_APPLIED_AT_ONCE: Final = 8000
 """Events in one transaction: what a reader may have to wait for during a rebuild stays short."""
 
+_MAX_REVISION: Final = 2**31 - 1
 _RETRY_S: Final = 0.5
 _CUT_OFF_AFTER_S: Final = 5.0
 
@@ -305,23 +306,27 @@ class Replica:
 def _parse(message: Message) -> Document | None:
     """None for a message that is no event: somebody with the right to publish put it there by hand."""
     try:
-        content = from_json(message.payload)
-        subject, revision, tag = content["subject"], content["revision"], content["type"]
-        if type(subject) is not str or type(revision) is not int or type(tag) is not str:
-            raise TypeError("subject, revision or type is of the wrong type")
+        return _document(message)
     except (ValueError, KeyError, TypeError) as error:
         log.error(
             "replica.not_an_event", position=message.position, subject=message.subject, reason=str(error)
         )
         return None
+
+
+def _document(message: Message) -> Document:
+    content = from_json(message.payload)
+    subject, revision, tag = content["subject"], content["revision"], content["type"]
+    if type(subject) is not str or type(revision) is not int or type(tag) is not str:
+        raise TypeError("subject, revision or type is of the wrong type")
+    if not 0 < revision <= _MAX_REVISION:
+        raise ValueError(f"revision {revision} cannot be")
     return Document(message.position, subject, revision, tag, message.payload, content)
 
 
 def _is_damage(error: BaseException | None) -> bool:
-    return isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF in (
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    )
+    code = getattr(error, "sqlite_errorcode", 0)  # of what SQLite itself says, not the module around it
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 async def _batches(follower: Follower) -> AsyncGenerator[tuple[Sequence[Message], int], None]:

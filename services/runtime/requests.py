@@ -144,9 +144,7 @@ class RequestService:
                 try:
                     async with asyncio.timeout(self._timeout_s):
                         result = await endpoint.handler(_parse(endpoint.request, request.data))
-                        payload = result.model_dump_json(exclude_none=True).encode()
-                    if len(payload) > MAX_ANSWER_BYTES:
-                        raise AnswerTooLarge(f"{len(payload)} bytes")
+                        payload = _payload(result)
                     await _respond(request, payload)
                     done.inc()
                 except Exception as error:  # noqa: BLE001  # the edge: every error is answered, once
@@ -162,7 +160,7 @@ class RequestService:
 
         async def accept(request: Request) -> None:
             if request.subject != endpoint.subject:
-                # Only a consumer that somebody pointed here delivers under another subject than it was sent to.
+                # Only a consumer that somebody pointed here delivers so: it keeps the event's own subject.
                 self._log.warning("request.misdirected", request=endpoint.name)
                 return
             if len(self._running) >= self._max_concurrent:
@@ -196,6 +194,14 @@ def _parse(model: type[RequestT], raw: bytes) -> RequestT:
         return model.model_validate_json(raw)
     except ValidationError as error:
         raise RequestInvalid(broken_fields(error)) from None
+
+
+def _payload(answer: BaseModel) -> bytes:
+    """Raises AnswerTooLarge."""
+    payload = answer.model_dump_json(exclude_none=True).encode()
+    if len(payload) > MAX_ANSWER_BYTES:
+        raise AnswerTooLarge(f"{len(payload)} bytes")
+    return payload
 
 
 async def _respond(request: Request, payload: bytes, headers: dict[str, str] | None = None) -> None:

@@ -25,6 +25,9 @@ from services.tickets import domain, translate
 MAX_TRIES: Final = 50
 """Decisions on one command before the caller is told to come back: each lost race costs one."""
 
+MAX_UNANSWERED: Final = 3
+"""Appends without an answer, or refused for want of space, before the caller is told so."""
+
 MAX_DERIVATIONS: Final = 20
 CACHED_TICKETS: Final = 10_000
 
@@ -137,6 +140,7 @@ class Commands:
                 # Nearly every number to open is new; if it is not, the append says so, and it is loaded then.
                 loaded = self._cache.get(number) or _NO_TICKET
             fresh = False
+            unanswered = 0
             for _ in range(MAX_TRIES):
                 loaded = loaded or self._load(number)
                 command = build(self._now())
@@ -164,6 +168,9 @@ class Commands:
                     self._cache.forget(number)
                     await self._catch_up(None)
                     fresh = False
+                    unanswered += 1
+                    if unanswered == MAX_UNANSWERED:
+                        raise Unavailable from unavailable
                 loaded = None
             raise Unavailable("busy")
 

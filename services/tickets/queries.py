@@ -13,7 +13,7 @@ from pydantic_core import from_json
 
 from contracts.number import is_number, looks_like_number, spelled
 from contracts.tickets import requests
-from services.runtime.errors import Malformed, NotFound, Refused
+from services.runtime.errors import Malformed, NotFound
 from services.runtime.replica import Replica
 from services.tickets import search, translate
 
@@ -33,8 +33,7 @@ class Queries:
         """A ticket as it stands or stood.
 
         Raises:
-            NotFound: there is no such ticket, or not of this account.
-            Refused: it did not exist yet at the point asked for.
+            NotFound: there is no such ticket, or not of this account, or it did not exist at that point.
         """
 
         def read(cursor: SQLiteCursor) -> requests.Ticket:
@@ -45,7 +44,7 @@ class Queries:
                 recorded = [item for item in recorded if item.event.time <= at]
             asked_too_late = query.as_of_revision is not None and len(recorded) < query.as_of_revision
             if not recorded or asked_too_late:
-                raise Refused("ticket_did_not_exist", {"number": query.number})
+                raise NotFound("ticket_did_not_exist", {"number": query.number})
             return translate.ticket(recorded)
 
         return await self._read(max(query.at_least, query.as_of_position or 0), read)

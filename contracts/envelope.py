@@ -70,7 +70,7 @@ class ActorKind(StrEnum):
 class Published(BaseModel):
     """A model that stands in the log. Readers ignore fields that they do not know."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class Actor(Published):

@@ -68,6 +68,10 @@ UNAVAILABLE: Final[Mapping[str, Wording]] = {
         "The service has too much to do right now. Please try again in a moment; nothing was done.",
         "Usługa jest chwilowo przeciążona. Spróbuj ponownie za chwilę; nic nie zostało wykonane.",
     ),
+    "event_unknown": Wording(
+        "There is something here that only a newer version of the service understands. Please try again later.",
+        "Jest tu coś, co rozumie dopiero nowsza wersja usługi. Spróbuj ponownie później.",
+    ),
     "replica_behind": Wording(
         "The latest changes have not arrived here yet. Please try again in a moment.",
         "Najnowsze zmiany jeszcze tu nie dotarły. Spróbuj ponownie za chwilę.",

@@ -99,6 +99,7 @@ def serve(name: str, settings_class: type[SettingsT], compose: Compose[SettingsT
     except SettingsInvalid as invalid:
         sys.stderr.write(f"casetrail {name} cannot start:\n{invalid}\n")
         return EXIT_USAGE
+    os.umask(0o077)  # a replica holds what people wrote
     logs.configure(settings.log_format, settings.log_level, name)
     for variable in unknown_variables(settings_class):
         log.warning("settings.unknown", variable=variable)

@@ -29,7 +29,7 @@ async def tickets(context: Context[RuntimeSettings]) -> AsyncIterator[None]:
         TicketsView(),
         settings.data_dir,
         user=context.user,
-        on_documents=cache.outdate,
+        on_documents=cache.take_in,
     )
     context.watch_replica(replica)
     service = RequestService(

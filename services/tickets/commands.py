@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -69,11 +70,16 @@ class Cache:
     def forget(self, number: str) -> None:
         self._loaded.pop(number, None)
 
-    def outdate(self, documents: Sequence[Document]) -> None:
-        """Forget the tickets on which events arrived that the cached state does not hold."""
+    def take_in(self, documents: Sequence[Document]) -> None:
+        """Evolve the states to which events were added, by whichever replica of the service."""
         for document in documents:
             loaded = self._loaded.get(document.subject)
-            if loaded is not None and loaded.position < document.position:
+            if loaded is None or loaded.ticket is None or document.position <= loaded.position:
+                continue
+            if document.revision == loaded.ticket.revision + 1:
+                fact = translate.read_fact(document.type, document.payload)
+                self._loaded[document.subject] = Loaded(domain.evolve(loaded.ticket, fact), document.position)
+            else:
                 del self._loaded[document.subject]
 
 
@@ -125,8 +131,8 @@ class Commands:
         """Raises Refused unless the account has the ticket."""
         for fresh in (False, True):
             if fresh:
-                await self._catch_up(None)
-            ticket = self._load(number).ticket
+                await self._replica.catch_up()
+            ticket = (await self._load(number)).ticket
             if ticket is not None and ticket.account == account:
                 return
         raise Refused("followed_ticket_not_found", {"number": number})
@@ -142,7 +148,7 @@ class Commands:
             fresh = False
             unanswered = 0
             for _ in range(MAX_TRIES):
-                loaded = loaded or self._load(number)
+                loaded = loaded or await self._load(number)
                 command = build(self._now())
                 try:
                     facts = domain.decide(command, loaded.ticket)
@@ -151,7 +157,8 @@ class Commands:
                         refusal.data.setdefault("number", number)
                         raise
                     # The replica may lag: a rule may only say no on the log as it is now.
-                    fresh = await self._catch_up(None)
+                    await self._replica.catch_up()
+                    fresh = True
                     self._cache.forget(number)
                     loaded = None
                     continue
@@ -166,7 +173,7 @@ class Commands:
                     # It may be in the log or not: the next decision, on the log as it is, will tell.
                     log.warning("tickets.append_unanswered", reason=str(unavailable))
                     self._cache.forget(number)
-                    await self._catch_up(None)
+                    await self._replica.catch_up()
                     fresh = False
                     unanswered += 1
                     if unanswered == MAX_UNANSWERED:
@@ -174,15 +181,18 @@ class Commands:
                 loaded = None
             raise Unavailable("busy")
 
-    def _load(self, number: str) -> Loaded:
+    async def _load(self, number: str) -> Loaded:
+        """On a thread: a long ticket takes a while, and the others should not wait for it."""
         loaded = self._cache.get(number)
         if loaded is None:
-            ticket = self._aggregates.load(number)
-            if ticket is None:
-                return _NO_TICKET
-            loaded = Loaded(ticket, self._position_of(number, ticket.revision))
-            self._cache.put(number, loaded)
+            loaded = await asyncio.to_thread(self._read, number)
+            if loaded.ticket is not None:
+                self._cache.put(number, loaded)
         return loaded
+
+    def _read(self, number: str) -> Loaded:
+        ticket = self._aggregates.load(number)
+        return _NO_TICKET if ticket is None else Loaded(ticket, self._position_of(number, ticket.revision))
 
     def _position_of(self, number: str, revision: int) -> int:
         with self._replica.reading() as cursor:
@@ -232,19 +242,12 @@ class Commands:
             at=fact.at,
         )
 
-    async def _catch_up(self, position: int | None) -> bool:
-        """Wait until the replica holds everything up to the position, or up to the log's present end.
-
-        Raises:
-            Unavailable: the log does not answer, or the replica does not get there in time.
-        """
+    async def _catch_up(self, position: int | None) -> None:
+        """Until the replica holds the event that won a race; raises Unavailable."""
         if position is None:
-            try:
-                position = await self._log.last_position()
-            except LogUnavailable as error:
-                raise Unavailable from error
-        await self._replica.wait_for(position)
-        return True
+            await self._replica.catch_up()
+        else:
+            await self._replica.wait_for(position)
 
     async def _answer_again(self, loaded: Loaded, command_id: domain.CommandId) -> requests.CommandDone:
         """What the command was answered when it was done."""

@@ -47,6 +47,8 @@ class Queries:
                 raise NotFound("ticket_did_not_exist", {"number": query.number})
             return translate.ticket(recorded)
 
+        if query.as_of_time is not None:  # else an event of that time might be still to come
+            await self._replica.catch_up()
         return await self._read(max(query.at_least, query.as_of_position or 0), read)
 
     async def history(self, query: requests.TicketHistory) -> requests.HistoryPage:

@@ -550,3 +550,42 @@ async def test_it_ends_at_whatever_moment_it_is_told_to(nc: Client, writer: Writ
         for _ in range(moment):
             await asyncio.sleep(0)
         await asyncio.wait_for(follows.stop(), 5)
+
+
+async def test_a_log_that_was_restored_and_went_on_differently_is_noticed(
+    nats_server: NatsServer, nc: Client, writer: Writer, directory: Path, tmp_path: Path
+) -> None:
+    """The restored stream has the name and date of the old one, and is longer than what the file holds."""
+    storage, backup = tmp_path / "nats-0" / "jetstream", tmp_path / "backup"
+    await writer.write(5)
+    nats_server.stop(signal.SIGTERM)
+    shutil.copytree(storage, backup)
+    nats_server.start()
+    await writer.write(3)
+    async with following(nc, directory) as follows:
+        await follows.replica.wait_for(8)
+    nats_server.stop(signal.SIGTERM)
+    shutil.rmtree(storage)
+    shutil.copytree(backup, storage)
+    nats_server.start()
+    await writer.write(6, "other")
+    async with following(nc, directory) as follows:
+        with pytest.raises(ReplicaSpoiled):
+            await follows.ended()
+    async with following(nc, directory) as follows, following(nc, tmp_path / "fresh") as fresh:
+        await follows.replica.wait_for(11)
+        await fresh.replica.wait_for(11)
+        assert digest(follows.replica.path) == digest(fresh.replica.path)
+
+
+@pytest.mark.parametrize("data", ['"data": {}', '"data": {"text": {"a": 1}}', '"nothing": 1'])
+async def test_an_event_that_the_view_cannot_take_in_stops_nothing(
+    nc: Client, writer: Writer, directory: Path, data: str
+) -> None:
+    await writer.raw(f'{{"subject": "7", "revision": 1, "type": "note", {data}}}'.encode())
+    await writer.write(1, "8")
+    with capture_logs() as logs:
+        async with following(nc, directory) as follows:
+            await follows.replica.wait_for(2)
+            assert rows(follows) == [(2, "8", 1)]
+    assert [line["position"] for line in logs if line["event"] == "replica.not_an_event"] == [1]

@@ -118,7 +118,7 @@ class Node:
         self.nc = nc
         self.cache = Cache()
         self.replica = Replica(
-            nc, TICKETS, TicketsView(), directory, user="tickets", on_documents=self.cache.outdate
+            nc, TICKETS, TicketsView(), directory, user="tickets", on_documents=self.cache.take_in
         )
         self.commands = Commands(Log(nc, TICKETS), self.replica, self.cache)
         self.queries = Queries(self.replica)

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import nats.errors
@@ -17,7 +18,7 @@ from structlog.testing import capture_logs
 from contracts.errors import ErrorReply
 from contracts.number import derive_number, shown
 from contracts.requests import Command
-from contracts.subjects import TICKETS
+from contracts.subjects import TICKETS, ticket_events
 from contracts.tickets import requests
 from contracts.tickets.events import parse_ticket_event
 from services.runtime.errors import Refused
@@ -573,3 +574,46 @@ async def test_an_answer_that_is_an_error_is_a_document_of_the_contract(caller: 
     assert status == "404"
     assert answer == ErrorReply.model_validate(answer).model_dump(mode="json")
     assert MEMBER["id"] not in json.dumps(answer)
+
+
+async def test_what_another_replica_did_is_taken_in_without_reading_the_ticket_again(
+    nc: Client, caller: Caller, tmp_path: Path
+) -> None:
+    number = (await caller.open())["number"]
+    node = Node(nc, tmp_path)
+    try:
+        await node.replica.catch_up()
+        reply = requests.ReplyToTicket.model_validate_json(
+            json.dumps(caller.command(number=number, text="Przez ten."))
+        )
+        await node.commands.change(reply)
+        before = node.cache.get(number)
+        there = await caller.reply(number, "Przez tamten.")
+        await node.replica.wait_for(there["position"])
+        after = node.cache.get(number)
+        assert before is not None
+        assert after is not None
+        assert after.ticket is not None
+        assert (after.position, after.ticket.revision) == (there["position"], 3)
+        assert there["revision"] == 3
+    finally:
+        await node.stop()
+
+
+async def test_an_event_of_a_later_version_is_told_by_name_and_its_text_stays_out_of_the_log(
+    nc: Client, caller: Caller
+) -> None:
+    opened = await caller.open()
+    page = await caller.done("history", number=opened["number"], at_least=opened["position"])
+    later = {**page["events"][0]["event"], "type": "casetrail.ticket.opened.v2", "revision": 2}
+    later["data"] = {"content": {"title": "TAJEMNICA"}}
+    subject = ticket_events(caller.account, opened["number"])
+    ack = await nc.jetstream().publish(subject, json.dumps(later).encode())
+    with capture_logs() as logs:
+        for name, body in (
+            ("get", {"number": opened["number"], "at_least": ack.seq}),
+            ("reply", caller.command(number=opened["number"], text="x")),
+        ):
+            status, answer = await caller.ask(name, body)
+            assert (status, answer["code"]) == ("503", "event_unknown"), name
+    assert "TAJEMNICA" not in str(logs)

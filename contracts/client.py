@@ -31,7 +31,10 @@ from contracts.tickets import requests
 AnswerT = TypeVar("AnswerT", bound=Answered)
 
 DEFAULT_TIMEOUT_S: Final = 10.0
-_ATTEMPT_S: Final = 3.0
+ATTEMPT_S: Final = 11.0
+"""How long one attempt waits: longer than a service works on any request (10 s, of which 5 s for the position
+that a query asks for), so that its own reason arrives, and never are two copies of a request in its hands."""
+_LOOK_S: Final = 0.25
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 
@@ -90,7 +93,7 @@ async def call(
     unavailable = ServiceUnavailable(_reply(ErrorKind.UNAVAILABLE, 503, "unavailable"))
     while (left_s := deadline - loop.time()) > 0:
         try:
-            answer = await nc.request(subject, payload, min(left_s, _ATTEMPT_S), headers=headers)
+            answer = await _attempt(nc, subject, payload, min(left_s, ATTEMPT_S), headers)
             return _understood(answer, answer_type)
         except ServiceUnavailable as error:
             unavailable = error
@@ -104,6 +107,25 @@ async def call(
         await asyncio.sleep(min(random.uniform(0, pause_s), max(0.0, deadline - loop.time())))  # noqa: S311
         pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
     raise unavailable
+
+
+async def _attempt(
+    nc: Client, subject: str, payload: bytes, timeout_s: float, headers: dict[str, str] | None
+) -> Msg:
+    """The answer to one request. Raises what `nc.request` does.
+
+    TimeoutError also as soon as the connection was made anew: an answer on its way meanwhile is lost.
+    """
+    reconnects = nc.stats["reconnects"]
+    asking = asyncio.create_task(nc.request(subject, payload, timeout_s, headers=headers))
+    try:
+        while not asking.done():
+            await asyncio.wait({asking}, timeout=_LOOK_S)
+            if nc.stats["reconnects"] != reconnects and not asking.done():
+                raise TimeoutError
+        return asking.result()
+    finally:
+        asking.cancel()
 
 
 class Tickets:

@@ -23,7 +23,9 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 
 def format_time(value: datetime) -> str:
     """RFC 3339 in UTC with exactly six digits of seconds, so that text order is time order."""
-    return value.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    if value.tzinfo is not UTC:
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds")[: -len("+00:00")] + "Z"
 
 
 def _in_utc(value: datetime) -> datetime:
@@ -68,7 +70,7 @@ class ActorKind(StrEnum):
 class Published(BaseModel):
     """A model that stands in the log. Readers ignore fields that they do not know."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class Actor(Published):

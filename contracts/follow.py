@@ -13,7 +13,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import nats.errors
@@ -42,6 +42,15 @@ _ERR_CONSUMER_NOT_FOUND: Final = 10014
 
 class FollowError(Exception):
     """The stream cannot be followed: it does not exist, may not be read, or nobody answers."""
+
+
+class BeyondTheEnd(FollowError):
+    """The position after which to begin is past the last one of the stream: it is another stream's."""
+
+    def __init__(self, stream: str, *, after: int, last: int) -> None:
+        super().__init__(f"{stream}: position {after} is beyond the end of the log, which is at {last}")
+        self.after = after
+        self.last = last
 
 
 class NoJetStream(FollowError):
@@ -77,12 +86,15 @@ class _Lost(Exception):
 class _Consumer:
     """One life of the ordered consumer, from its creation until it is lost."""
 
-    def __init__(self, nc: Client, api: str, stream: str, name: str, filter_subject: str) -> None:
+    def __init__(
+        self, nc: Client, api: str, stream: str, name: str, filter_subject: str, not_before_ns: int
+    ) -> None:
         self._nc = nc
         self._api_prefix = api
         self._stream = stream
         self.name = name
         self._filter = filter_subject
+        self._not_before_ns = not_before_ns
         self._subscription: Subscription | None = None
         self._expected = 1
         self._messages: list[Message] = []
@@ -184,7 +196,8 @@ class _Consumer:
         if self._broken is None:
             self._expected += 1
             self._pending = int(tokens[first + 6])
-            self._messages.append(Message(int(tokens[first + 3]), msg.subject, msg.data))
+            if int(tokens[first + 5]) >= self._not_before_ns:
+                self._messages.append(Message(int(tokens[first + 3]), msg.subject, msg.data))
         self._arrived.set()
 
     async def _on_status(self, msg: Msg) -> None:
@@ -220,8 +233,10 @@ class _Consumer:
             self._broken = "reconnected"
         if not self._messages and self._broken is None:
             self._arrived.clear()
+            # Not wait_for, which in Python 3.11 can swallow a cancellation that comes with the result.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._arrived.wait()
         messages, self._messages = self._messages, []
         if messages:
             if self._flow_control:
@@ -265,6 +280,8 @@ class Follower:
         self._api = "$JS.API" if domain is None else f"$JS.{domain}.API"
         self._on_lost = on_lost
         self._start = _start(after, since)
+        # By a start time in the future the server begins with the next message, whenever that comes.
+        self._not_before_ns = 0 if since is None else _nanoseconds(_within(since))
         self.position = after or 0
         """The last position that was handed over, or after which to begin."""
 
@@ -276,6 +293,7 @@ class Follower:
         Raises:
             FollowError: the first attempt failed (later ones are repeated until they succeed), or the
                 connection was closed.
+            BeyondTheEnd: the log ends before the position after which to begin.
         """
         consumer = await self._make_first()
         batch = Batch((), consumer.announced)
@@ -298,13 +316,31 @@ class Follower:
 
     async def _make_first(self) -> _Consumer:
         try:
-            consumer = await self._make(self._names, self._start, replace=False)
+            consumer = await self._make_within_the_log()
         except nats.errors.NoRespondersError as error:
             raise NoJetStream(f"{self._stream}: nobody answers at {self._api}") from error
         except (nats.errors.Error, TimeoutError) as error:
             raise FollowError(f"{self._stream}: no answer, or no permission to follow it") from error
         self.position = consumer.begins_after
         return consumer
+
+    async def _make_within_the_log(self) -> _Consumer:
+        """Raises BeyondTheEnd.
+
+        The server takes any sequence to start at, and would leave out what comes until it is reached. Only a
+        consumer of what is new tells where the log ends to those who may do nothing but follow it.
+        """
+        after = self.position
+        if after == 0:
+            return await self._make(self._names, self._start, replace=False)
+        at_the_end = await self._make(self._names, _start(None, None), replace=False)
+        last = at_the_end.begins_after
+        if last == after:
+            return at_the_end
+        await at_the_end.delete()
+        if last < after:
+            raise BeyondTheEnd(self._stream, after=after, last=last)
+        return await self._make(self._names, self._start, replace=False)
 
     async def _make_again(self, name: str) -> _Consumer:
         # Among shared names somebody else may have got ours meanwhile: deleting it would be answered in kind.
@@ -319,7 +355,9 @@ class Follower:
 
     async def _make(self, names: Sequence[str], start: dict[str, Any], *, replace: bool) -> _Consumer:
         for name in names:
-            consumer = _Consumer(self._nc, self._api, self._stream, name, self._filter)
+            consumer = _Consumer(
+                self._nc, self._api, self._stream, name, self._filter, self._not_before_ns
+            )
             if await consumer.start(start, replace=replace):
                 return consumer
         raise FollowError(f"{self._stream}: all {len(names)} consumer names of this user are in use")
@@ -327,8 +365,15 @@ class Follower:
 
 def _start(after: int | None, since: datetime | None) -> dict[str, Any]:
     if since is not None:
-        within = min(max(since, _EARLIEST), _LATEST)
-        return {"deliver_policy": "by_start_time", "opt_start_time": format_time(within)}
+        return {"deliver_policy": "by_start_time", "opt_start_time": format_time(_within(since))}
     if after is None:
         return {"deliver_policy": "new"}
     return {"deliver_policy": "by_start_sequence", "opt_start_seq": after + 1}
+
+
+def _within(since: datetime) -> datetime:
+    return min(max(since, _EARLIEST), _LATEST)
+
+
+def _nanoseconds(at: datetime) -> int:
+    return (at - _EARLIEST) // timedelta(microseconds=1) * 1000

@@ -14,15 +14,18 @@ Position = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Sent(BaseModel):
-    """A model that a caller sends: types are strict, and a field that is not known is an error."""
+    """A model that a caller sends: types are strict, and a field that is not known is an error.
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    What was sent is kept out of error texts, here and in all models: these end up in logs.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 class Answered(BaseModel):
     """A model that a service answers: callers ignore fields that they do not know."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
 class SentActor(Actor, Sent):  # the last one's configuration holds: strict, no unknown fields

@@ -6,7 +6,7 @@ Limits of text count UTF-8 bytes where the bytes are what is stored (`body`), ch
 from __future__ import annotations
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -69,14 +69,47 @@ Title = Annotated[str, StringConstraints(max_length=MAX_TITLE_CHARACTERS), After
 ShortLine = Annotated[str, StringConstraints(max_length=128), AfterValidator(check_line)]
 Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(check_line)]
 
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+def _shape(rule: str, pattern: str, message: str) -> tuple[AfterValidator, Any]:
+    """A rule of its own for a pattern, so that people are told in words. The schema has the pattern."""
+    compiled = re.compile(pattern.removeprefix("^").removesuffix("$"))
+
+    def check(value: str) -> str:
+        if not compiled.fullmatch(value):
+            raise PydanticCustomError(rule, message)  # type: ignore[arg-type]  # wants literals
+        return value
+
+    return AfterValidator(check), Field(json_schema_extra={"pattern": pattern})
+
+
+_check_code, _code_schema = _shape(
+    "code_shape",
+    r"^[a-z0-9][a-z0-9_-]{0,63}$",
+    "must be a word of at most 64 small letters a-z, digits, - and _, the first a letter or a digit",
+)
+_check_account, _account_schema = _shape(
+    "account_id_shape",
+    r"^[a-z0-9][a-z0-9-]{1,31}$",
+    "must be an account id: 2 to 32 small letters a-z, digits and -, the first a letter or a digit",
+)
+_check_person, _person_schema = _shape(
+    "person_id_shape",
+    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+    "must be a person's id: at most 64 letters A-Z and a-z, digits, - and _, the first a letter or a digit",
+)
+_check_command_id, _command_id_schema = _shape(
+    "command_id_shape",
+    r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$",
+    "must be a command id: at most 64 letters A-Z and a-z, digits and . _ : -, the first a letter or a digit",
+)
+
+Code = Annotated[str, _check_code, _code_schema]
 """A word of a vocabulary: a topic, the kind of an identifier."""
 
-AccountId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{1,31}$")]
+AccountId = Annotated[str, _check_account, _account_schema]
 """An account's short id. Safe as a token of a NATS subject: no dot, space or wildcard."""
 
-PersonId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+PersonId = Annotated[str, _check_person, _person_schema]
 """A person's or a system's id. Never a name or an address: it stands in the clear in every event."""
 
-CommandId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+CommandId = Annotated[str, _check_command_id, _command_id_schema]
 """Chosen by the caller: the same command with the same id has one effect, however often it is sent."""

@@ -156,6 +156,10 @@ UNAVAILABLE: Final[Mapping[str, Wording]] = {
         "Who may do what cannot be told right now. Please try again in a moment; nothing was done.",
         "Nie można teraz ustalić uprawnień. Spróbuj ponownie za chwilę; nic nie zostało wykonane.",
     ),
+    "event_unknown": Wording(
+        "There is something here that only a newer version of the service knows. Please try again later.",
+        "Jest tu coś, co rozumie dopiero nowsza wersja usługi. Spróbuj ponownie później.",
+    ),
     "replica_behind": Wording(
         "The latest changes have not arrived here yet. Please try again in a moment.",
         "Najnowsze zmiany jeszcze tu nie dotarły. Spróbuj ponownie za chwilę.",

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from contracts.envelope import Actor, Envelope, Published
 from contracts.number import TicketNumber
@@ -142,7 +142,9 @@ class RecordedEvent(NamedTuple):
     event: OpenedV1 | RepliedV1 | ClosedV1 | ReopenedV1
 
 
-_ADAPTER: Final[TypeAdapter[OpenedV1 | RepliedV1 | ClosedV1 | ReopenedV1]] = TypeAdapter(TicketEvent)
+_ADAPTER: Final[TypeAdapter[OpenedV1 | RepliedV1 | ClosedV1 | ReopenedV1]] = TypeAdapter(
+    TicketEvent, config=ConfigDict(hide_input_in_errors=True)
+)
 
 
 def parse_ticket_event(payload: bytes | str) -> OpenedV1 | RepliedV1 | ClosedV1 | ReopenedV1:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts import subjects
@@ -111,6 +112,18 @@ class CommandDone(Answered):
     at: Timestamp
 
 
+def _rfc3339(value: object) -> object:
+    """Text as RFC 3339 has it; pydantic by itself also takes digits alone, as Unix time."""
+    if not isinstance(value, str):
+        return value
+    try:
+        if not value.isdigit():
+            return datetime.fromisoformat(value)
+    except ValueError:
+        pass
+    raise PydanticCustomError("datetime_parsing", "must be a date and time (RFC 3339)")
+
+
 class GetTicket(Query):
     """One ticket, as it stands, or as it stood at a revision, a position of the log, or a time."""
 
@@ -118,7 +131,7 @@ class GetTicket(Query):
     account: Annotated[AccountId | None, Field(description="Only if it is this account's")] = None
     as_of_revision: Annotated[int | None, Field(ge=1, lt=2**63)] = None
     as_of_position: Annotated[int | None, Field(ge=1, lt=2**63)] = None
-    as_of_time: Timestamp | None = None
+    as_of_time: Annotated[Timestamp | None, BeforeValidator(_rfc3339)] = None
 
     @model_validator(mode="after")
     def _as_of_one_thing(self) -> GetTicket:

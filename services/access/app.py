@@ -59,7 +59,7 @@ async def access(context: Context[AccessSettings]) -> AsyncIterator[None]:
         AccessView(),
         settings.data_dir,
         user=context.user,
-        on_documents=caches.outdate,
+        on_documents=caches.take_in,
     )
     context.watch_replica(replica)
     service = RequestService(

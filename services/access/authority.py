@@ -35,7 +35,7 @@ def of_member(role: MemberRole | None) -> Permissions:
 def held(actor: Actor, account: Account | None, platform: Collection[PlatformRole]) -> Permissions:
     """What the actor, who has these platform roles, may in the account; None: in none."""
     if actor == OPERATORS_TERMINAL:
-        return of_platform([PlatformRole.OPERATOR])
+        return roles.OWN_SYSTEMS[TERMINAL]
     match actor.capacity:
         case Capacity.MEMBER:
             return of_member(None if account is None else account.members.get(PersonId(actor.id)))

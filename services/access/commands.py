@@ -51,13 +51,17 @@ class Caches:
     """Accounts and people worked on lately."""
 
     def __init__(self) -> None:
-        self.accounts: Cache[account.Account] = Cache(size=CACHED_ACCOUNTS)
-        self.people: Cache[person.Person] = Cache(size=CACHED_PEOPLE)
+        self.accounts: Cache[account.Account, account.AccountFact] = Cache(
+            size=CACHED_ACCOUNTS, read=translate.read_account_fact, evolve=account.evolve
+        )
+        self.people: Cache[person.Person, person.PersonFact] = Cache(
+            size=CACHED_PEOPLE, read=translate.read_person_fact, evolve=person.evolve
+        )
 
-    def outdate(self, documents: Sequence[Document]) -> None:
-        """Forget those on which events arrived that the cached state does not hold."""
-        self.accounts.outdate(documents)
-        self.people.outdate(documents)
+    def take_in(self, documents: Sequence[Document]) -> None:
+        """Evolve those to which events were added, by whichever replica of the service."""
+        self.accounts.take_in(documents)
+        self.people.take_in(documents)
 
 
 class Commands:
@@ -78,8 +82,6 @@ class Commands:
             log,
             replica,
             caches.accounts,
-            read=translate.read_account_fact,
-            evolve=account.evolve,
             refusal=Refusal,
             certain=(CommandIdReused,),
         )
@@ -87,8 +89,6 @@ class Commands:
             log,
             replica,
             caches.people,
-            read=translate.read_person_fact,
-            evolve=person.evolve,
             refusal=Refusal,
             certain=(CommandIdReused, person.IsKnown, person.IsLinked),
         )
@@ -201,6 +201,7 @@ class Commands:
             try:
                 return await self._on_person(request, who)
             except person.IsLinked as found:
+                await self._people.catch_up()  # the link may be newer than the replica: this process made it
                 linked = who, found.revision
         effect = self._people.effect_at(*linked)
         return translate.person_done(effect.position, effect.event)

@@ -6,6 +6,7 @@ which commands it has seen, and that a decision is at most one fact.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from services.runtime.replica import Replica
 
 MAX_TRIES: Final = 50
 """Decisions on one command before the caller is told to come back: each lost race costs one."""
+
+MAX_UNANSWERED: Final = 3
+"""Appends without an answer, or refused for want of space, before the caller is told so."""
 
 log = structlog.get_logger()
 
@@ -55,11 +59,23 @@ class Loaded(Generic[StateT]):
     position: int
 
 
-class Cache(Generic[StateT]):
+class Cache(Generic[StateT, FactT]):
     """States worked on lately. Any of them may be stale: an append on it conflicts, no more."""
 
-    def __init__(self, *, size: int) -> None:
+    def __init__(
+        self,
+        *,
+        size: int,
+        read: Callable[[str, bytes], FactT],
+        evolve: Callable[[StateT | None, FactT], StateT],
+    ) -> None:
+        """Args:
+        read: today's fact out of a recorded event of any version, by its type tag; raises Unavailable.
+        evolve: the state after one more fact.
+        """
         self._size = size
+        self.read = read
+        self.evolve = evolve
         self._loaded: OrderedDict[str, Loaded[StateT]] = OrderedDict()
 
     def get(self, aggregate_id: str) -> Loaded[StateT] | None:
@@ -77,11 +93,19 @@ class Cache(Generic[StateT]):
     def forget(self, aggregate_id: str) -> None:
         self._loaded.pop(aggregate_id, None)
 
-    def outdate(self, documents: Sequence[Document]) -> None:
-        """Forget the aggregates on which events arrived that the cached state does not hold."""
+    def take_in(self, documents: Sequence[Document]) -> None:
+        """Evolve the states to which events were added, by whichever replica of the service."""
         for document in documents:
             loaded = self._loaded.get(document.subject)
-            if loaded is not None and loaded.position < document.position:
+            if loaded is None or loaded.state is None or document.position <= loaded.position:
+                continue
+            try:
+                fact = self.read(document.type, document.payload)
+            except Unavailable:  # of a later version: told to whoever asks for it, not to the replica
+                fact = None
+            if fact is not None and document.revision == loaded.state.revision + 1:
+                self._loaded[document.subject] = Loaded(self.evolve(loaded.state, fact), document.position)
+            else:
                 del self._loaded[document.subject]
 
 
@@ -109,15 +133,12 @@ class AggregateCommands(Generic[StateT, FactT]):
         self,
         log: Log,
         replica: Replica,
-        cache: Cache[StateT],
+        cache: Cache[StateT, FactT],
         *,
-        read: Callable[[str, bytes], FactT],
-        evolve: Callable[[StateT | None, FactT], StateT],
         refusal: type[Exception],
         certain: tuple[type[Exception], ...],
     ) -> None:
         """Args:
-        read: today's fact out of a recorded event of any version, by its type tag.
         refusal: what a decision raises when a rule says no; the replica may lag, so it may only do so on
             the log as it is now.
         certain: refusals that a newer state could not turn into anything else.
@@ -125,11 +146,12 @@ class AggregateCommands(Generic[StateT, FactT]):
         self._log = log
         self._replica = replica
         self._cache = cache
-        self._evolve = evolve
         self._refusal = refusal
         self._certain = certain
         self._locks = KeyedLocks()
-        self._aggregates: Aggregates[StateT, FactT] = Aggregates(replica.recorder, read, evolve)
+        self._aggregates: Aggregates[StateT, FactT] = Aggregates(
+            replica.recorder, cache.read, cache.evolve
+        )
 
     async def carry_out(
         self,
@@ -156,8 +178,9 @@ class AggregateCommands(Generic[StateT, FactT]):
             if loaded is None and probably_new:
                 loaded = Loaded(None, 0)
             fresh = False
+            unanswered = 0
             for _ in range(MAX_TRIES):
-                loaded = loaded or self.load(aggregate_id)
+                loaded = loaded or await self.loaded(aggregate_id)
                 try:
                     facts = decide(loaded.state)
                 except self._refusal as refusal:
@@ -181,20 +204,32 @@ class AggregateCommands(Generic[StateT, FactT]):
                     self._cache.forget(aggregate_id)
                     await self.catch_up()
                     fresh = False
+                    unanswered += 1
+                    if unanswered == MAX_UNANSWERED:
+                        raise Unavailable from unavailable
                 loaded = None
             raise Unavailable("busy")
 
+    async def loaded(self, aggregate_id: str) -> Loaded[StateT]:
+        """As `load`, but on a thread: a long history takes a while, and the others should not wait for it."""
+        loaded = self._cache.get(aggregate_id)
+        return loaded or self._keep(aggregate_id, await asyncio.to_thread(self._read, aggregate_id))
+
     def load(self, aggregate_id: str) -> Loaded[StateT]:
         """The aggregate as the replica has it."""
-        loaded = self._cache.get(aggregate_id)
-        if loaded is None:
-            state = self._aggregates.load(aggregate_id)
-            if state is None:
-                return Loaded(None, 0)
-            position, _ = self._recorded(aggregate_id, state.revision)
-            loaded = Loaded(state, position)
+        return self._cache.get(aggregate_id) or self._keep(aggregate_id, self._read(aggregate_id))
+
+    def _keep(self, aggregate_id: str, loaded: Loaded[StateT]) -> Loaded[StateT]:
+        if loaded.state is not None:
             self._cache.put(aggregate_id, loaded)
         return loaded
+
+    def _read(self, aggregate_id: str) -> Loaded[StateT]:
+        state = self._aggregates.load(aggregate_id)
+        if state is None:
+            return Loaded(None, 0)
+        position, _ = self._recorded(aggregate_id, state.revision)
+        return Loaded(state, position)
 
     def effect_at(self, aggregate_id: str, revision: int) -> Effect:
         """The event that made this revision, which the replica must hold."""
@@ -208,11 +243,9 @@ class AggregateCommands(Generic[StateT, FactT]):
             Unavailable: the log does not answer, or the replica does not get there in time.
         """
         if position is None:
-            try:
-                position = await self._log.last_position()
-            except LogUnavailable as error:
-                raise Unavailable from error
-        await self._replica.wait_for(position)
+            await self._replica.catch_up()
+        else:
+            await self._replica.wait_for(position)
 
     async def _append(
         self,
@@ -221,7 +254,7 @@ class AggregateCommands(Generic[StateT, FactT]):
         fact: FactT,
         record: Callable[[FactT, StateT], Recording],
     ) -> Effect:
-        state = self._evolve(loaded.state, fact)
+        state = self._cache.evolve(loaded.state, fact)
         recording = record(fact, state)
         position = await self._log.append(
             Append(

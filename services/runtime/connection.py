@@ -19,6 +19,7 @@ from nats import errors
 from nats.aio.client import Client, Server
 
 from contracts.subjects import inbox_prefix
+from services.runtime.cancel import cancel
 from services.runtime.logs import without_secrets
 from services.runtime.settings import RuntimeSettings, SettingsInvalid, problem
 
@@ -58,31 +59,34 @@ async def connect(settings: RuntimeSettings, *, user: str, wait_s: float = 10) -
     nc = _Client(encrypted=_wants_tls(settings))
     events = _Events(nc)
     options = _credentials(settings) | _tls(settings)
+    connecting = asyncio.create_task(
+        nc.connect(
+            servers=settings.nats_servers,
+            name=user,
+            inbox_prefix=inbox_prefix(settings.nats_inbox_user or user),
+            error_cb=events.error,
+            disconnected_cb=events.disconnected,
+            reconnected_cb=events.reconnected,
+            closed_cb=events.closed,
+            connect_timeout=_ATTEMPT_S,
+            reconnect_time_wait=_FIRST_RETRY_S,  # type: ignore[arg-type]  # any number of seconds
+            reconnect_to_server_handler=nc.next_server,
+            max_reconnect_attempts=-1,
+            ping_interval=_PING_INTERVAL_S,
+            max_outstanding_pings=_UNANSWERED_PINGS,
+            pending_size=_PENDING_BYTES,
+            **options,
+        )
+    )
     try:
-        async with asyncio.timeout(wait_s):
-            await nc.connect(
-                servers=settings.nats_servers,
-                name=user,
-                inbox_prefix=inbox_prefix(settings.nats_inbox_user or user),
-                error_cb=events.error,
-                disconnected_cb=events.disconnected,
-                reconnected_cb=events.reconnected,
-                closed_cb=events.closed,
-                connect_timeout=_ATTEMPT_S,
-                reconnect_time_wait=_FIRST_RETRY_S,  # type: ignore[arg-type]  # any number of seconds
-                reconnect_to_server_handler=nc.next_server,
-                max_reconnect_attempts=-1,
-                ping_interval=_PING_INTERVAL_S,
-                max_outstanding_pings=_UNANSWERED_PINGS,
-                pending_size=_PENDING_BYTES,
-                **options,
-            )
-    except TimeoutError:
-        tried = ", ".join(without_secrets(url) for url in settings.nats_servers)
-        raise BrokerUnavailable(
-            f"no connection to NATS at {tried} within {wait_s:g} s: {events.reason}"
-        ) from None
+        # Not `asyncio.timeout`: the client can swallow its cancellation, and would go on for ever.
+        await asyncio.wait({connecting}, timeout=wait_s)
+        if not connecting.done():
+            tried = ", ".join(without_secrets(url) for url in settings.nats_servers)
+            raise BrokerUnavailable(f"no connection to NATS at {tried} within {wait_s:g} s: {events.reason}")
+        connecting.result()
     finally:
+        await cancel([connecting])
         if not nc.is_connected:
             await nc.close()
     events.connected()

@@ -2,7 +2,7 @@
 
 Who waits at the same moment shares a write: while one round of appends is on its way, the next gathers. A
 small round goes out as single messages, a large one as an atomic batch (NATS ADR-50) with a single fsync.
-A batch has a fixed cost of some milliseconds, so it pays from about a dozen messages.
+A batch has a fixed cost of some milliseconds, so it pays from about eight messages.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ import structlog
 from nats.aio.client import Client
 
 from contracts.subjects import Stream
-from services.runtime.streams import StreamsUnavailable, stream_info
 
-BATCH_FROM: Final = 12
+BATCH_FROM: Final = 8
 MAX_BATCH: Final = 1000
 MAX_BATCH_BYTES: Final = 8 * 1024 * 1024
 
@@ -107,23 +106,16 @@ class Log:
             self._rounds = asyncio.create_task(self._commit_rounds(), name=f"append-{self._stream.name}")
         return await waiting.done
 
-    async def last_position(self) -> int:
-        """The position of the stream's last message, from its leader.
-
-        Raises:
-            LogUnavailable: no answer.
-        """
-        try:
-            answer = await stream_info(self._nc, self._stream)
-        except StreamsUnavailable as error:
-            raise LogUnavailable(str(error)) from error
-        return int(answer["state"]["last_seq"])
-
     async def _commit_rounds(self) -> None:
         while self._waiting:
             entries = self._next_round()
-            if len(entries) < BATCH_FROM or not await self._commit_batch(entries):
-                await asyncio.gather(*(self._commit_one(waiting) for waiting in entries))
+            try:
+                if len(entries) == 1:
+                    await self._commit_one(entries[0])
+                elif len(entries) < BATCH_FROM or not await self._commit_batch(entries):
+                    await asyncio.gather(*(self._commit_one(waiting) for waiting in entries))
+            finally:  # whatever happened: nobody waits for an answer that cannot come any more
+                _fail(entries, LogUnavailable(f"{self._stream.name}: the append was given up"))
 
     def _next_round(self) -> list[_Waiting]:
         taken: list[_Waiting] = []
@@ -142,14 +134,15 @@ class Log:
         except LogUnavailable as error:
             _fail((waiting,), error)
             return
-        error_code = answer.get("error", {}).get("err_code")
-        if error_code in (_WRONG_LAST_SEQUENCE, _IN_PROCESS):
-            told = _LAST_SEQUENCE.search(str(answer["error"].get("description", "")))
+        refused = answer.get("error")
+        if refused is None:
+            if not waiting.done.done():
+                waiting.done.set_result(int(answer["seq"]))
+        elif refused.get("err_code") in (_WRONG_LAST_SEQUENCE, _IN_PROCESS):
+            told = _LAST_SEQUENCE.search(str(refused.get("description", "")))
             _fail((waiting,), Conflict(int(told.group(1)) if told else None))
-        elif error_code is not None:
-            _fail((waiting,), LogUnavailable(str(answer["error"].get("description", error_code))))
-        elif not waiting.done.done():
-            waiting.done.set_result(int(answer["seq"]))
+        else:
+            _fail((waiting,), LogUnavailable(f"{self._stream.name}: {refused.get('description', refused)}"))
 
     async def _commit_batch(self, entries: Sequence[_Waiting]) -> bool:
         """False: the server refused the batch as a whole, so that each must be tried by itself."""
@@ -183,7 +176,12 @@ class Log:
             reply = await self._nc.request(subject, payload, timeout=self._timeout_s, headers=headers)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise LogUnavailable(f"{self._stream.name}: {type(error).__name__}") from error
-        answer: dict[str, Any] = json.loads(reply.data)
+        try:
+            answer = json.loads(reply.data)
+        except ValueError as error:
+            raise LogUnavailable(f"{self._stream.name}: an answer that is no JSON") from error
+        if not isinstance(answer, dict) or ("error" not in answer and not answer.get("seq")):
+            raise LogUnavailable(f"{self._stream.name}: an answer that says nothing")
         return answer
 
 

@@ -19,7 +19,12 @@ from pathlib import Path
 from typing import Final, cast
 
 import structlog
-from eventsourcing.persistence import IntegrityError, PersistenceError
+from eventsourcing.persistence import (
+    IntegrityError,
+    InterfaceError,
+    PersistenceError,
+    ProgrammingError,
+)
 from eventsourcing.sqlite import SQLiteCursor, SQLiteDatastore
 from nats.aio.client import Client
 from nats.nuid import NUID
@@ -34,9 +39,7 @@ from services.runtime.streams import StreamsUnavailable, stream_info
 MAX_APPLIED_AT_ONCE: Final = 8000
 """Events in one transaction: what a reader may have to wait for during a rebuild stays short."""
 
-_ON_THE_LOOP: Final = 32
-"""Up to this many events are written on the event loop itself: a thread would cost more than the write."""
-
+_MAX_REVISION: Final = 2**31 - 1
 _RETRY_S: Final = 0.5
 _CUT_OFF_AFTER_S: Final = 5.0
 
@@ -124,9 +127,19 @@ class Replica:
             Path(f"{self.path}{suffix}").unlink(missing_ok=True)
 
     async def _check_origin(self) -> None:
-        """Begin anew if the stream is not the one that the file was made from."""
-        created, is_ours = await self._origin()
-        if not is_ours:
+        """Begin anew if the stream is not the one that the file was made from.
+
+        Raises:
+            ReplicaSpoiled: it is not, and answers were given from the file already.
+        """
+        about = await stream_info(self._nc, self._stream)
+        created = str(about["created"])
+        with self._datastore.transaction(commit=False) as cursor:
+            cursor.execute("SELECT created FROM made_from")
+            row = cursor.fetchone()
+        if (row is not None and row["created"] != created) or self.position > int(about["state"]["last_seq"]):
+            if self._caught_up.is_set():
+                raise ReplicaSpoiled(f"{self._stream.name} is another stream than before")
             log.warning("replica.of_another_stream", path=str(self.path), position=self.position)
             self._make_again()
         with self._datastore.transaction(commit=True) as cursor:
@@ -134,15 +147,17 @@ class Replica:
                 "INSERT INTO made_from SELECT ? WHERE NOT EXISTS (SELECT 1 FROM made_from)", (created,)
             )
 
-    async def _origin(self) -> tuple[str, bool]:
-        """When the stream was made, and whether the file was made from it."""
-        about = await stream_info(self._nc, self._stream)
-        created = str(about["created"])
+    def _check_continuation(self, message: Message) -> None:
+        """Raises ReplicaSpoiled if the log has another event at the replica's position than the replica.
+
+        So it is where a backup was restored, and then written to: the stream's name and date say nothing.
+        """
         with self._datastore.transaction(commit=False) as cursor:
-            cursor.execute("SELECT created FROM made_from")
+            cursor.execute("SELECT state FROM stored_events WHERE rowid = ?", (self.position,))
             row = cursor.fetchone()
-        same = row is None or row["created"] == created
-        return created, same and self.position <= int(about["state"]["last_seq"])
+        if message.position != self.position or (row is not None and bytes(row["state"]) != message.payload):
+            self._delete()
+            raise ReplicaSpoiled(f"{self._stream.name} has another event at position {self.position}")
 
     # Following
 
@@ -169,18 +184,21 @@ class Replica:
             self._stream.name,
             self._stream.subjects[0],
             names=[self._consumer],
-            after=self.position,
+            after=max(0, self.position - 1),  # the last event that is here comes again, to be compared
             on_lost=self._note_loss,
         )
+        compared = self.position == 0
         async with contextlib.aclosing(_batches(follower)) as batches:
             async for messages, pending in batches:
                 if task.cancelling():  # and `asyncio.wait_for` of Python 3.11, within nats-py, swallowed it
                     raise asyncio.CancelledError
-                if self._lost:  # the broker may have come back with another log
-                    _, is_ours = await self._origin()
-                    if not is_ours:
-                        raise ReplicaSpoiled(f"{self._stream.name} is another stream than before")
+                if self._lost:  # the broker may have come back with another log: look again
                     self._lost = False
+                    return
+                if not compared and messages:
+                    self._check_continuation(messages[0])
+                    messages = messages[1:]
+                    compared = True
                 for start in range(0, len(messages), MAX_APPLIED_AT_ONCE):
                     await self._apply(messages[start : start + MAX_APPLIED_AT_ONCE])
                 self._heard_at = time.monotonic()
@@ -201,11 +219,9 @@ class Replica:
         log.info("replica.consumer_lost", stream=self._stream.name, reason=reason)
 
     async def _apply(self, messages: Sequence[Message]) -> None:
-        if len(messages) <= _ON_THE_LOOP:
-            documents = self._record(messages)
-        else:
-            loop = asyncio.get_running_loop()
-            documents = await loop.run_in_executor(self._writer, self._record, messages)
+        # On a thread: a command's answer would else wait for the writing of its own event.
+        loop = asyncio.get_running_loop()
+        documents = await loop.run_in_executor(self._writer, self._record, messages)
         self.position = messages[-1].position
         if documents:
             self._on_documents(documents)
@@ -224,10 +240,10 @@ class Replica:
             raise ReplicaSpoiled(f"{self.path} is damaged") from error
 
     def _record_what_fits(self, documents: list[Document], position: int) -> list[Document]:
-        """Records all of them, or, where a revision is there already, all but those: see `_parse`."""
+        """Records all of them but those that cannot be: see `_parse`. One of those must not stop the rest."""
         try:
             self.recorder.record(documents, position=position)
-        except IntegrityError as error:
+        except (IntegrityError, InterfaceError, ProgrammingError, KeyError, TypeError, ValueError) as error:
             if not documents:
                 raise
             if len(documents) > 1:
@@ -237,7 +253,7 @@ class Replica:
                     *self._record_what_fits(first, first[-1].position),
                     *self._record_what_fits(second, position),
                 ]
-            log.error("replica.not_an_event", position=documents[0].position, reason=str(error))
+            log.error("replica.not_an_event", position=documents[0].position, reason=repr(error))
             return self._record_what_fits([], position)
         return documents
 
@@ -257,6 +273,18 @@ class Replica:
     async def caught_up(self) -> None:
         """Return once the replica has held, for the first time, everything that the log held."""
         await self._caught_up.wait()
+
+    async def catch_up(self) -> None:
+        """Return once the replica holds everything that the log holds now, as its leader says.
+
+        Raises:
+            Unavailable: nobody says so, or the replica does not get there in time.
+        """
+        try:
+            about = await stream_info(self._nc, self._stream)
+        except StreamsUnavailable as error:
+            raise Unavailable from error
+        await self.wait_for(int(about["state"]["last_seq"]))
 
     async def wait_for(self, position: int, *, timeout_s: float = 5.0) -> None:
         """Return once the replica holds everything up to the position.
@@ -310,23 +338,27 @@ class Replica:
 def _parse(message: Message) -> Document | None:
     """None for a message that is no event: somebody with the right to publish put it there by hand."""
     try:
-        content = from_json(message.payload)
-        subject, revision, tag = content["subject"], content["revision"], content["type"]
-        if type(subject) is not str or type(revision) is not int or type(tag) is not str:
-            raise TypeError("subject, revision or type is of the wrong type")
+        return _document(message)
     except (ValueError, KeyError, TypeError) as error:
         log.error(
             "replica.not_an_event", position=message.position, subject=message.subject, reason=str(error)
         )
         return None
+
+
+def _document(message: Message) -> Document:
+    content = from_json(message.payload)
+    subject, revision, tag = content["subject"], content["revision"], content["type"]
+    if type(subject) is not str or type(revision) is not int or type(tag) is not str:
+        raise TypeError("subject, revision or type is of the wrong type")
+    if not 0 < revision <= _MAX_REVISION:
+        raise ValueError(f"revision {revision} cannot be")
     return Document(message.position, subject, revision, tag, message.payload, content)
 
 
 def _is_damage(error: BaseException | None) -> bool:
-    return isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF in (
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-    )
+    code = getattr(error, "sqlite_errorcode", 0)  # of what SQLite itself says, not the module around it
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 async def _batches(follower: Follower) -> AsyncGenerator[tuple[Sequence[Message], int], None]:

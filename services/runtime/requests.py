@@ -170,10 +170,7 @@ class RequestService:
                     async with asyncio.timeout(self._timeout_s):
                         asked = _parse(endpoint.request, request.data)
                         _check_speaker(request.subject, asked)
-                        result = await endpoint.handler(asked)
-                        payload = result.model_dump_json(exclude_none=True).encode()
-                    if len(payload) > MAX_ANSWER_BYTES:
-                        raise AnswerTooLarge(f"{len(payload)} bytes")
+                        payload = _payload(await endpoint.handler(asked))
                     await _respond(request, payload)
                     done.inc()
                 except Exception as error:  # noqa: BLE001  # the edge: every error is answered, once
@@ -189,7 +186,7 @@ class RequestService:
 
         async def accept(request: Request) -> None:
             if not endpoint.is_answered_on(request.subject):
-                # Only a consumer that somebody pointed here delivers under another subject than was sent to.
+                # Only a consumer that somebody pointed here delivers so: it keeps the event's own subject.
                 self._log.warning("request.misdirected", request=endpoint.name)
                 return
             if len(self._running) >= self._max_concurrent:
@@ -232,6 +229,14 @@ def _check_speaker(subject: str, asked: BaseModel) -> None:
         return
     if (actor.id if actor.kind is ActorKind.SYSTEM else None) != subjects.sending_system(subject):
         raise Forbidden("actor_not_yours", {"actor": f"{actor.kind.value}:{actor.id}"})
+
+
+def _payload(answer: BaseModel) -> bytes:
+    """Raises AnswerTooLarge."""
+    payload = answer.model_dump_json(exclude_none=True).encode()
+    if len(payload) > MAX_ANSWER_BYTES:
+        raise AnswerTooLarge(f"{len(payload)} bytes")
+    return payload
 
 
 async def _respond(request: Request, payload: bytes, headers: dict[str, str] | None = None) -> None:

@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from prometheus_client import CollectorRegistry, Gauge, PlatformCollector, ProcessCollector
 
 from services.runtime import logs, telemetry
+from services.runtime.cancel import cancel
 from services.runtime.connection import BrokerUnavailable, connect, is_alive, keep_alive
 from services.runtime.health import Health
 from services.runtime.replica import Replica, ReplicaInUse
@@ -35,7 +36,6 @@ EXIT_UNAVAILABLE: Final = 5
 
 _BROKER_WAIT_S: Final = 30.0
 _ALIVE_WITHIN_S: Final = 1.0
-_CANCEL_AGAIN_S: Final = 1.0
 
 log = structlog.get_logger()
 
@@ -67,12 +67,7 @@ class Context(Generic[SettingsT]):
 
     async def cancel_tasks(self) -> None:
         """End what was spawned."""
-        left = {task for task in self._tasks if not task.done()}
-        while left:  # `asyncio.wait_for` of Python 3.11, which nats-py uses, can swallow a cancellation
-            for task in left:
-                task.cancel()
-            _, left = await asyncio.wait(left, timeout=_CANCEL_AGAIN_S)
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel(self._tasks)
         self._tasks.clear()
 
     async def not_started(self) -> str | None:
@@ -104,6 +99,7 @@ def serve(name: str, settings_class: type[SettingsT], compose: Compose[SettingsT
     except SettingsInvalid as invalid:
         sys.stderr.write(f"casetrail {name} cannot start:\n{invalid}\n")
         return EXIT_USAGE
+    os.umask(0o077)  # a replica holds what people wrote
     logs.configure(settings.log_format, settings.log_level, name)
     for variable in unknown_variables(settings_class):
         log.warning("settings.unknown", variable=variable)
@@ -183,16 +179,16 @@ async def _until_stopped(
         context.failed.cancel()
     elif (error := context.failed.exception()) is not None:
         log.critical("service.failed", exc_info=error)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        stopping.cancel()
+        await cancel([running, stopping])
         return EXIT_FAILED
     stopping.cancel()
     if not stop.is_set():  # the composition itself failed
         await running
+    if not context.started:  # it still waits for the log: there is nothing to finish
+        running.cancel()
     try:
         async with asyncio.timeout(context.settings.shutdown_timeout_s + 1):
-            await running
+            await asyncio.gather(running, return_exceptions=not context.started)
     except TimeoutError:
         log.warning("service.stopped_late")
     await context.cancel_tasks()

@@ -26,6 +26,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.logs import without_secrets
 
+_OF_THE_COMMAND_LINE = frozenset({"CASETRAIL_DATA", "CASETRAIL_LANG"})
 _SCHEMES = frozenset({"nats", "tls"})
 
 
@@ -188,7 +189,7 @@ def load(settings_class: type[Settings], **overrides: Any) -> Settings:
 
 def unknown_variables(settings_class: type[RuntimeSettings]) -> list[str]:
     """The variables of the environment that look like settings and are none: probably misspelt."""
-    known = {_variable(settings_class, name) for name in settings_class.model_fields}
+    known = {_variable(settings_class, name) for name in settings_class.model_fields} | _OF_THE_COMMAND_LINE
     prefix = settings_class.model_config["env_prefix"].upper()
     return sorted(
         name for name in os.environ if name.upper().startswith(prefix) and name.upper() not in known

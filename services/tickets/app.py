@@ -30,7 +30,7 @@ async def tickets(context: Context[GuardSettings]) -> AsyncIterator[None]:
         TicketsView(),
         settings.data_dir,
         user=context.user,
-        on_documents=cache.outdate,
+        on_documents=cache.take_in,
     )
     context.watch_replica(replica)
     service = RequestService(

@@ -39,11 +39,11 @@ NEEDS: Final[Mapping[type[TicketRequest], Permission]] = {
 log = structlog.get_logger()
 
 
-class Cache(aggregate_commands.Cache[domain.Ticket]):
+class Cache(aggregate_commands.Cache[domain.Ticket, domain.TicketFact]):
     """States of tickets worked on lately."""
 
     def __init__(self) -> None:
-        super().__init__(size=CACHED_TICKETS)
+        super().__init__(size=CACHED_TICKETS, read=translate.read_fact, evolve=domain.evolve)
 
 
 class Commands:
@@ -63,8 +63,6 @@ class Commands:
             log,
             replica,
             cache,
-            read=translate.read_fact,
-            evolve=domain.evolve,
             refusal=domain.Refusal,
             certain=(domain.NumberIsTaken, domain.CommandIdReused),
         )
@@ -114,7 +112,7 @@ class Commands:
         for fresh in (False, True):
             if fresh:
                 await self._tickets.catch_up()
-            ticket = self._tickets.load(number).state
+            ticket = (await self._tickets.loaded(number)).state
             if ticket is not None and ticket.account == account:
                 return
         raise Refused("followed_ticket_not_found", {"number": number})

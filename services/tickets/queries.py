@@ -17,7 +17,7 @@ from contracts.number import is_number, looks_like_number, spelled
 from contracts.tickets import requests
 from services.guard.guard import Guard
 from services.guard.picture import AccountUnknown
-from services.runtime.errors import Malformed, NotFound, Refused
+from services.runtime.errors import Malformed, NotFound
 from services.runtime.replica import Replica
 from services.tickets import search, translate
 
@@ -41,8 +41,9 @@ class Queries:
         """A ticket as it stands or stood.
 
         Raises:
-            NotFound: there is no such ticket, or not of this account, or it is none of the actor's business.
-            Refused: the actor may not, or the ticket did not exist yet at the point asked for.
+            NotFound: there is no such ticket, or not of this account, or it is none of the actor's business,
+                or it did not exist at the point asked for.
+            Refused: the actor may not.
         """
 
         def read(cursor: SQLiteCursor) -> requests.Ticket:
@@ -53,9 +54,11 @@ class Queries:
                 recorded = [item for item in recorded if item.event.time <= at]
             asked_too_late = query.as_of_revision is not None and len(recorded) < query.as_of_revision
             if not recorded or asked_too_late:
-                raise Refused("ticket_did_not_exist", {"number": query.number})
+                raise NotFound("ticket_did_not_exist", {"number": query.number})
             return translate.ticket(recorded)
 
+        if query.as_of_time is not None:  # else an event of that time might be still to come
+            await self._replica.catch_up()
         return await self._read_ticket(query, max(query.at_least, query.as_of_position or 0), read)
 
     async def history(self, query: requests.TicketHistory) -> requests.HistoryPage:

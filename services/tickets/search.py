@@ -110,7 +110,8 @@ def _page_by_words(cursor: SQLiteCursor, wanted: Filter, *, before: int | None, 
     steps = Steps(MAX_STEPS)
     words = [_word(cursor, word, wanted.account, steps) for word in wanted.words]
     rows: list[Row] = []
-    for key in _in_all(words, _NEWEST if before is None else before - 1, steps):
+    newest = _NEWEST if before is None else min(_NEWEST, before - 1)
+    for key in _in_all(words, newest, steps):
         cursor.execute(statement, (key, *values))
         row = cursor.fetchone()
         if row is not None:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
 
+from pydantic import ValidationError
 from pydantic_core import to_json
 
 from contracts.envelope import Actor, ActorKind, Via, format_time
 from contracts.tickets import events as wire
 from contracts.tickets import requests
+from services.runtime.errors import Unavailable
 from services.tickets import domain
 
 SOURCE = "/casetrail/tickets"
@@ -182,12 +184,20 @@ def _actor(person: domain.Person) -> dict[str, str]:
 
 
 def read_fact(_tag: str, stored: bytes) -> domain.TicketFact:
-    """Today's fact out of an event of any version.
+    """Today's fact out of an event of any version. Raises Unavailable as `read_event`."""
+    return fact(read_event(stored))
+
+
+def read_event(stored: bytes) -> WireEvent:
+    """The event that was stored.
 
     Raises:
-        pydantic.ValidationError: a tag that this version of the service does not know.
+        Unavailable: `event_unknown`; a newer version of the service wrote it, as in a rolling upgrade.
     """
-    return fact(wire.parse_ticket_event(stored))
+    try:
+        return wire.parse_ticket_event(stored)
+    except ValidationError as error:
+        raise Unavailable("event_unknown") from error
 
 
 def fact(event: WireEvent) -> domain.TicketFact:
@@ -241,7 +251,7 @@ def fact(event: WireEvent) -> domain.TicketFact:
 
 def recorded(position: int, stored: bytes) -> wire.RecordedEvent:
     """An event of the replica."""
-    return wire.RecordedEvent(position=position, event=wire.parse_ticket_event(stored))
+    return wire.RecordedEvent(position=position, event=read_event(stored))
 
 
 def ticket(recorded: list[wire.RecordedEvent]) -> requests.Ticket:

@@ -161,7 +161,7 @@ class Node:
         self.nc = nc
         self.caches = Caches()
         self.replica = Replica(
-            nc, ACCESS, AccessView(), directory, user="access", on_documents=self.caches.outdate
+            nc, ACCESS, AccessView(), directory, user="access", on_documents=self.caches.take_in
         )
         tokens = InvitationTokens(KEY)
         self.commands = Commands(Log(nc, ACCESS), self.replica, self.caches, tokens)

@@ -28,7 +28,7 @@ def test_the_defaults_are_a_broker_on_this_machine() -> None:
     settings = load(RuntimeSettings)
     assert settings.nats_servers == ["nats://127.0.0.1:4222"]
     assert settings.data_dir == Path(".casetrail/data")
-    assert settings.max_concurrent_requests == 256
+    assert settings.max_concurrent_requests == 1024
 
 
 def test_the_environment_wins_over_defaults_and_overrides_over_the_environment(

@@ -1,0 +1,176 @@
+"""The view of a replica against the events themselves: whatever happens, both tell the same."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from eventsourcing.sqlite import SQLiteDatastore
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic_core import from_json
+
+from contracts.envelope import Via
+from contracts.number import derive_number
+from contracts.tickets import requests
+from services.runtime.digest import digest
+from services.runtime.ids import uuid7
+from services.runtime.recorder import Document, PositionRecorder
+from services.tickets import domain, queries, search, translate
+from services.tickets.view import TicketsView
+from tests.tickets.scenarios import minute
+from tests.tickets.test_translate import facts
+
+ACCOUNTS = ("acme", "acme-clinic", "globex")
+NUMBERS = tuple(derive_number("x", str(n)) for n in range(4))
+
+steps = st.lists(st.tuples(st.sampled_from(NUMBERS), facts), min_size=1, max_size=25)
+
+
+def made_to_follow(
+    moves: list[tuple[str, domain.TicketFact]],
+) -> Iterator[tuple[str, str, domain.TicketFact]]:
+    """The facts as a valid log: each ticket is opened first, and closed and reopened in turn."""
+    tickets: dict[str, domain.Ticket] = {}
+    for at, (number, fact) in enumerate(moves):
+        ticket = tickets.get(number)
+        account = domain.AccountId(ACCOUNTS[NUMBERS.index(number) % len(ACCOUNTS)])
+        wanted = replace(fact, at=minute(at), command_id=domain.CommandId(f"c{at}"))
+        match wanted:
+            case domain.Opened():
+                wanted = replace(wanted, number=domain.TicketNumber(number), account=account)
+                fits = ticket is None
+            case domain.Replied() | domain.Closed():
+                fits = ticket is not None and ticket.status is domain.Status.OPEN
+            case domain.Reopened():
+                fits = ticket is not None and ticket.status is domain.Status.CLOSED
+        if fits:
+            tickets[number] = domain.evolve(ticket, wanted)
+            yield number, account, wanted
+
+
+def documents_of(moves: list[tuple[str, domain.TicketFact]]) -> list[Document]:
+    """As a replica reads them; positions have gaps, as with messages that are no events."""
+    revisions: dict[str, int] = {}
+    documents = []
+    for index, (number, account, fact) in enumerate(made_to_follow(moves), start=1):
+        revisions[number] = revisions.get(number, 0) + 1
+        circumstances = translate.Circumstances(
+            event_id=uuid7(), via=Via.API, correlation_id="c", traceparent=None
+        )
+        event = translate.event(
+            fact, number=number, account=account, revision=revisions[number], circumstances=circumstances
+        )
+        raw = translate.payload(event)
+        documents.append(Document(3 * index, number, revisions[number], event["type"], raw, from_json(raw)))
+    return documents
+
+
+@contextlib.contextmanager
+def recorded(documents: list[Document], sizes: list[int]) -> Iterator[tuple[SQLiteDatastore, Path]]:
+    """A replica's file with these events, written in transactions of these sizes, over and over."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "replica.sqlite"
+        datastore = SQLiteDatastore(str(path), originator_id_type="text")
+        recorder = PositionRecorder(datastore, TicketsView(), "TICKETS")
+        recorder.create_table()
+        start, turn = 0, 0
+        while start < len(documents):
+            some = documents[start : start + sizes[turn % len(sizes)]]
+            recorder.record(some, position=some[-1].position)
+            start, turn = start + len(some), turn + 1
+        yield datastore, path
+        datastore.close()
+
+
+def pictured(documents: list[Document], number: str) -> requests.Ticket:
+    return translate.ticket(
+        [translate.recorded(each.position, each.payload) for each in documents if each.subject == number]
+    )
+
+
+unhurried = settings(
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
+)
+sizes = st.lists(st.integers(1, 30), min_size=1, max_size=4)
+
+
+@given(steps, sizes)
+@unhurried
+def test_a_row_tells_what_the_events_tell(
+    moves: list[tuple[str, domain.TicketFact]], sizes: list[int]
+) -> None:
+    documents = documents_of(moves)
+    with recorded(documents, sizes) as (datastore, _), datastore.transaction(commit=False) as cursor:
+        shown = search.page(cursor, search.Filter(), before=None, limit=100).rows
+        opened = {each.subject for each in documents}
+        assert {row["number"] for row in shown} == opened
+        for row in shown:
+            ticket = pictured(documents, row["number"])
+            summary = queries._summary(row)
+            assert summary.model_dump() == {
+                name: value
+                for name, value in ticket.model_dump().items()
+                if name in type(summary).model_fields
+            }
+            for identifier in ticket.identifiers:
+                found = search.by_identifier(cursor, identifier.value, ticket.account, 100)
+                assert ticket.number in [match["number"] for match in found]
+        for account in (None, *ACCOUNTS):
+            tickets = [pictured(documents, number) for number in opened]
+            expected = {
+                status: sum(t.status == status and account in (None, t.account) for t in tickets)
+                for status in ("open", "closed")
+            }
+            counted = search.counts(cursor, account)
+            assert {status: counted.get(status, 0) for status in expected} == expected
+
+
+def texts_of(content: dict[str, Any]) -> list[str]:
+    return [
+        text
+        for text in (
+            content.get("title"), content.get("message"), content.get("text"), content.get("note"),
+            content.get("reason"),
+            *(value for answer in content.get("answers", ()) for value in answer["values"]),
+            *(identifier["value"] for identifier in content.get("identifiers", ())),
+        )
+        if text
+    ]  # fmt: skip
+
+
+@given(steps, sizes)
+@unhurried
+def test_every_word_of_every_text_finds_its_ticket_and_all_of_them_together_do(
+    moves: list[tuple[str, domain.TicketFact]], sizes: list[int]
+) -> None:
+    documents = documents_of(moves)
+    with recorded(documents, sizes) as (datastore, _), datastore.transaction(commit=False) as cursor:
+        for each in documents:
+            account = each.content["account"]
+            said = " ".join(texts_of(each.content["data"]["content"]))
+            words = search.split_words(said)[: search.MAX_WORDS]
+            beginnings = tuple(f"{word[:3]}*" for word in words if word[:3].isalnum())
+            for asked in (words, *((word,) for word in words), beginnings):
+                if not asked:
+                    continue
+                wanted = search.Filter(account=account, words=asked)
+                found = search.page(cursor, wanted, before=None, limit=100).rows
+                assert each.subject in [row["number"] for row in found], (asked, said)
+                assert {row["account"] for row in found} == {account}
+
+
+@given(steps, sizes, sizes)
+@unhurried
+def test_the_file_is_the_same_in_however_many_steps_it_was_written(
+    moves: list[tuple[str, domain.TicketFact]], one: list[int], other: list[int]
+) -> None:
+    documents = documents_of(moves)
+    with recorded(documents, one) as (_, first), recorded(documents, other) as (_, second):
+        assert digest(first) == digest(second)

@@ -69,6 +69,7 @@ Title = Annotated[str, StringConstraints(max_length=MAX_TITLE_CHARACTERS), After
 ShortLine = Annotated[str, StringConstraints(max_length=128), AfterValidator(check_line)]
 Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(check_line)]
 
+
 def _shape(rule: str, pattern: str, message: str) -> tuple[AfterValidator, Any]:
     """A rule of its own for a pattern, so that people are told in words. The schema has the pattern."""
     compiled = re.compile(pattern.removeprefix("^").removesuffix("$"))

@@ -240,7 +240,7 @@ def _roles(cursor: SQLiteCursor, granted_to: str, person: str, account: str) -> 
 def _held(cursor: SQLiteCursor, actor: Actor, account: str | None) -> Permissions:
     """What the actor may in the account; None: in every one."""
     if acting(actor) == OPERATORS_TERMINAL:
-        return roles.of_platform([roles.PlatformRole.OPERATOR])
+        return roles.OWN_SYSTEMS[OPERATORS_TERMINAL.id]
     granted_to = {ActorKind.MEMBER: MEMBER, ActorKind.AGENT: PLATFORM, ActorKind.SYSTEM: SYSTEM}[actor.kind]
     where = EVERY_ACCOUNT if actor.kind is ActorKind.AGENT else account
     if where is None:

@@ -26,6 +26,9 @@ def up(
     nats_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the NATS server; 0 takes a free one.")
     ] = 4222,
+    identity_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the development sign-in; 0 takes a free one.")
+    ] = 9400,
     replicas: Annotated[int, typer.Option(min=1, max=16, help="Processes of each service.")] = 1,
     log_format: Annotated[LogFormat, typer.Option(help="How services log.")] = LogFormat.CONSOLE,
 ) -> None:
@@ -38,7 +41,13 @@ def up(
     from services.embedded.ports import PortTaken
     from services.embedded.up import Options, SetupFailed, run_up
 
-    options = Options(data=data, nats_port=nats_port, replicas=replicas, log_format=log_format.value)
+    options = Options(
+        data=data,
+        nats_port=nats_port,
+        identity_port=identity_port,
+        replicas=replicas,
+        log_format=log_format.value,
+    )
     try:
         asyncio.run(run_up(options))
     except (DataInUse, PortTaken) as error:

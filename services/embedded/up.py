@@ -2,6 +2,7 @@
 
     up ── nats-server            started first, ended last
        ├─ setup                  makes missing streams, ends
+       ├─ identity               the development provider; not in production
        └─ serve NAME             one process per service and replica
 
 Each is started again when it dies. On Linux the kernel kills them all when this process is killed;
@@ -27,11 +28,13 @@ from services.credentials.operator import Operator
 from services.credentials.permissions import USERS, Zone
 from services.embedded.catalogue import CATALOGUE, ServiceEntry
 from services.embedded.child import Child
+from services.embedded.identity import NAME as IDENTITY
 from services.embedded.keep import keep_running
 from services.embedded.key_files import key_file
 from services.embedded.lock import data_lock
 from services.embedded.nats_server import NatsServer
 from services.embedded.output import Output
+from services.embedded.ports import HOST, PortTaken, ReservedPort, is_taken
 from services.embedded.running import DATA_VARIABLE, Running, publish, withdraw
 from services.embedded.service_process import ServiceProcess
 
@@ -51,12 +54,13 @@ class SetupFailed(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What `casetrail up` is told. Port 0 takes a free one."""
+    """What `casetrail up` is told. Port 0 takes a free one; without an identity port nobody can sign in."""
 
     data: Path
     nats_port: int
     replicas: int
     log_format: str
+    identity_port: int | None = None
 
 
 async def run_up(
@@ -118,13 +122,16 @@ class _System:
             for number in range(1, options.replicas + 1)
         }
         self._out = Output(
-            ["nats", "setup", *self._entries, "up"],
+            ["nats", "setup", *([IDENTITY] if self._has_identity else []), *self._entries, "up"],
             stream=sys.stdout,
             on_closed=partial(os.kill, os.getpid(), signal.SIGTERM),
         )
         self._nats: NatsServer | None = None
         self._setup: Child | None = None
+        self._introducing: Child | None = None
         self._services: list[ServiceProcess] = []
+        self._identity_port: int | None = None
+        self._reserved: ReservedPort | None = None
         self._keepers: list[asyncio.Task[None]] = []
 
     async def run(self) -> None:
@@ -142,9 +149,13 @@ class _System:
             )
             self._keep("nats", self._nats)
             await self._make_streams(self._nats.url)
+            if self._has_identity:
+                await self._start_identity(self._options.identity_port or 0)
             for name, entry in self._entries.items():
                 await self._start_service(name, entry, self._nats.url)
             await self._wait_until_ready()
+            if self._has_identity:
+                await self._introduce(self._nats.url)
             self._announce(self._nats.url)
             await asyncio.gather(*self._keepers)
         finally:
@@ -158,15 +169,17 @@ class _System:
         withdraw(self._data)
         if self._nats or self._services:
             self._out.line("up", "stopping")
-        running = [self._setup.stop(grace_s=0)] if self._setup else []
+        running = [child.stop(grace_s=0) for child in (self._setup, self._introducing) if child]
         await asyncio.gather(*running, *(service.stop(grace_s=STOP_WITHIN_S) for service in self._services))
+        if self._reserved:
+            self._reserved.release()
         if self._nats:
             await self._nats.stop()
             self._out.line("up", "stopped")
 
     def kill_at_once(self) -> None:
         """For the impatient. `stop` still waits for the ends."""
-        for process in (self._nats, self._setup, *self._services):
+        for process in (self._nats, self._setup, self._introducing, *self._services):
             if process:
                 process.kill_at_once()
 
@@ -221,6 +234,46 @@ class _System:
         await service.start_again()
         self._keep(name, service)
 
+    @property
+    def _has_identity(self) -> bool:
+        """What lets anybody sign in as anybody is refused in production, here as everywhere."""
+        return self._options.identity_port is not None and os.environ.get("CASETRAIL_ENV") != "production"
+
+    async def _start_identity(self, port: int) -> None:
+        if port == 0:
+            self._reserved = ReservedPort()
+            port = self._reserved.number
+        elif is_taken(port):
+            raise PortTaken(port, "the development sign-in", "--identity-port")
+        self._identity_port = port
+        env = {name: value for name, value in os.environ.items() if not name.startswith("CASETRAIL_")}
+        service = ServiceProcess(
+            IDENTITY,
+            [sys.executable, "-m", "services.embedded.identity"],
+            env=env
+            | {
+                "CASETRAIL_ENV": "development",
+                "CASETRAIL_IDENTITY_PORT": str(port),
+                "CASETRAIL_LOG_FORMAT": self._options.log_format,
+                "PYTHONUNBUFFERED": "1",
+            },
+            on_line=partial(self._out.line, IDENTITY),
+            inherit=[self._lock],
+        )
+        self._services.append(service)
+        await service.start_again()
+        self._keep(IDENTITY, service)
+
+    async def _introduce(self, nats_url: str) -> None:
+        """Make the people of the development provider known; without, they sign in and may do nothing."""
+        self._introducing = await Child.start(
+            [sys.executable, "-m", "services.embedded.introduce"],
+            env=self._env("cli", nats_url),
+            on_line=partial(self._out.line, IDENTITY),
+            inherit=[self._lock],
+        )
+        await self._introducing.wait()
+
     def _keep(self, name: str, process: NatsServer | ServiceProcess) -> None:
         say = partial(self._out.line, name)
         self._keepers.append(asyncio.create_task(keep_running(process, say=say), name=f"keep {name}"))
@@ -249,6 +302,8 @@ class _System:
             ),
         )
         addresses = {"nats": nats_url} | {name: f"{url}/readyz" for name, url in services.items()}
+        if self._identity_port is not None:
+            addresses["sign-in"] = f"http://{HOST}:{self._identity_port} (development: anybody as anybody)"
         self._out.plain(_summary(self._options.data, addresses))
 
 

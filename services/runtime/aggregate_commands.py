@@ -149,9 +149,7 @@ class AggregateCommands(Generic[StateT, FactT]):
         self._refusal = refusal
         self._certain = certain
         self._locks = KeyedLocks()
-        self._aggregates: Aggregates[StateT, FactT] = Aggregates(
-            replica.recorder, cache.read, cache.evolve
-        )
+        self._aggregates: Aggregates[StateT, FactT] = Aggregates(replica.recorder, cache.read, cache.evolve)
 
     async def carry_out(
         self,

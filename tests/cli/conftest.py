@@ -20,9 +20,13 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
+from contracts.access.people import person_id
 from services.cli.main import app
 
 WITHIN_S = 60
+JAN, OLA = "jan@acme.example", "agent:ola@desk.example"
+"""A member of every account here, and an agent, as they are named on the command line."""
+OLA_ACTS = f"agent:{person_id('ola@desk.example')}"
 PROGRAM = (sys.executable, "-m", "services.cli.main")
 ROOT = Path(__file__).parents[2]
 
@@ -121,9 +125,16 @@ class System:
         os.kill(int(ports.stem.rpartition("_")[2]), signal.SIGKILL)
         eventually(lambda: list((self.data / "nats").glob("*.ports")) not in ([], [ports]), "a new broker")
 
+    def register(self, account: str) -> None:
+        """An account of which Jan is a member."""
+        access = ("access", "register", "--account", account, "--name", account)
+        assert self.casetrail(*access).code == 0
+        invited = self.casetrail("access", "invite", "--account", account, "--email", JAN, "--json").object
+        assert self.casetrail("access", "accept", "--token", invited["token"], "--as", JAN).code == 0
+
     def open(self, **more: str) -> Any:
         """A new ticket of `acme`, as `open --json` shows it."""
-        given = {"account": "acme", "title": "Brak wypłat", "text": "Od poniedziałku", "as": "jan"} | more
+        given = {"account": "acme", "title": "Brak wypłat", "text": "Od poniedziałku", "as": JAN} | more
         options = [word for name, value in given.items() for word in (f"--{name}", value)]
         return self.casetrail("ticket", "open", *options, "--json").object
 
@@ -160,7 +171,10 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     try:
         eventually(lambda: (data / "up.json").exists() or up.poll() is not None, "`casetrail up` is ready")
         assert up.poll() is None, (directory / "up.log").read_text()
-        yield System(data, Casetrail(env, directory))
+        system = System(data, Casetrail(env, directory))
+        assert system.casetrail("access", "appoint", "--agent", OLA.removeprefix("agent:")).code == 0
+        system.register("acme")
+        yield system
     finally:
         up.send_signal(signal.SIGINT)
         up.wait(WITHIN_S)
@@ -173,6 +187,8 @@ def casetrail(system: System) -> Casetrail:
 
 
 @pytest.fixture
-def account() -> str:
+def account(system: System) -> str:
     """An account that no other test uses."""
-    return f"t-{secrets.token_hex(6)}"
+    account = f"t-{secrets.token_hex(6)}"
+    system.register(account)
+    return account

@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from contracts.subjects import ticket_events
 from services.embedded.nats_server import NatsServer
 from services.runtime.streams import ensure_streams
-from tests.cli.conftest import PROGRAM, WITHIN_S, Casetrail, System
+from tests.cli.conftest import JAN, OLA, PROGRAM, WITHIN_S, Casetrail, System
 
 NUMBER = "4830291741"
 
@@ -25,7 +25,7 @@ NUMBER = "4830291741"
 def life(system: System, account: str) -> list[dict[str, Any]]:
     """The four events of a ticket of `account`, as the ticket shows them."""
     number = system.open(account=account)["number"]
-    by = ("--as", "agent:ola", "--account", account)
+    by = ("--as", OLA, "--account", account)
     system.casetrail("ticket", "reply", number, "--text", "Sprawdzamy", *by)
     system.casetrail("ticket", "close", number, "--reason", "solved", *by)
     system.casetrail("ticket", "reopen", number, "--reason", "Jednak nie", *by)
@@ -101,7 +101,7 @@ def test_without_a_beginning_it_tells_what_happens_from_now_on(
     following = follow("--account", account)
     first = None
     while first is None:  # it does not say when it has begun, so there may be some that it was too late for
-        reply = system.casetrail("ticket", "reply", number, "--text", "Halo", "--as", "jan", "--json").object
+        reply = system.casetrail("ticket", "reply", number, "--text", "Halo", "--as", JAN, "--json").object
         first = following.next() if _has_said_something(following) else None
     assert first["position"] > life[-1]["position"]
     assert first["event"]["revision"] <= reply["revision"]
@@ -123,7 +123,7 @@ def test_it_goes_on_over_restarts_of_the_broker_without_a_gap_or_a_repeat(
     for revision in range(2, 8):
         if revision % 3 == 0:
             system.kill_broker()
-        replied = system.casetrail("ticket", "reply", number, "--text", "Halo", "--as", "jan", "--json")
+        replied = system.casetrail("ticket", "reply", number, "--text", "Halo", "--as", JAN, "--json")
         assert replied.code == 0, replied.err
         if revision % 2 == 0:  # now and then there is something to catch up with
             seen += [following.next(), *([following.next()] if revision > 2 else [])]
@@ -172,7 +172,7 @@ async def test_a_service_that_does_not_answer_is_unavailable(
 ) -> None:
     there = nowhere.having(CASETRAIL_NATS_URL=nats_server.url, CASETRAIL_LANG="pl")
     done = await asyncio.to_thread(
-        there.process, "ticket", "close", NUMBER, "--reason", "solved", "--as", "jan", "--command-id", "c-7"
+        there.process, "ticket", "close", NUMBER, "--reason", "solved", "--as", JAN, "--command-id", "c-7"
     )
     assert (done.code, done.out) == (5, "")
     assert "Jeśli nie działa, uruchomi ją `casetrail up`." in done.err

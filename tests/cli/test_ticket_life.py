@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.number import derive_number
-from tests.cli.conftest import Casetrail, System
+from tests.cli.conftest import JAN, OLA, OLA_ACTS, Casetrail, System
 
 NOWHERE = derive_number("acme", "a command that was never sent")
 TICKET_KEYS = {"number", "account", "status", "title", "revision", "position"}
@@ -16,7 +16,7 @@ def shown(number: str) -> str:
 def test_the_whole_life_of_a_ticket(casetrail: Casetrail, account: str) -> None:
     opened = casetrail.process(
         "ticket", "open", "--account", account, "--title", "Brak wypłat", "--text", "Od poniedziałku",
-        "--topic", "payouts", "--identifier", "merchant=M-77", "--identifier", "order=A=1", "--as", "jan",
+        "--topic", "payouts", "--identifier", "merchant=M-77", "--identifier", "order=A=1", "--as", JAN,
         "--json",
     )  # fmt: skip
     assert (opened.code, opened.err) == (0, "")
@@ -27,23 +27,23 @@ def test_the_whole_life_of_a_ticket(casetrail: Casetrail, account: str) -> None:
     number = ticket["number"]
 
     text = "Sprawdzamy.\nŁódź".encode()
-    by = ("--as", "agent:ola", "--json")
+    by = ("--as", OLA, "--json")
     replied = casetrail.process("ticket", "reply", shown(number), "--text", "-", *by, stdin=text)
     assert replied.object["revision"] == 2
     closed = casetrail.process(
-        "ticket", "close", number, "--reason", "solved", "--note", "Wysłane", "--as", "agent:ola", "--json"
+        "ticket", "close", number, "--reason", "solved", "--note", "Wysłane", "--as", OLA, "--json"
     )
     assert (closed.object["status"], closed.object["closing"]["reason"]) == ("closed", "solved")
 
-    late = casetrail.process("ticket", "reply", number, "--text", "Nadal nic", "--as", "jan")
+    late = casetrail.process("ticket", "reply", number, "--text", "Nadal nic", "--as", JAN)
     assert (late.code, late.out) == (3, "")
     assert f"Ticket {shown(number)} is closed" in late.err
-    again = casetrail.process("ticket", "close", number, "--reason", "solved", "--as", "agent:ola", "--json")
+    again = casetrail.process("ticket", "close", number, "--reason", "solved", "--as", OLA, "--json")
     assert (again.code, again.out, again.error["code"]) == (3, "", "ticket_is_already_closed")
 
-    reopened = casetrail.process("ticket", "reopen", number, "--reason", "Nadal nic", "--as", "jan", "--json")
+    reopened = casetrail.process("ticket", "reopen", number, "--reason", "Nadal nic", "--as", JAN, "--json")
     assert (reopened.object["status"], reopened.object["revision"]) == ("open", 4)
-    refused = casetrail.process("ticket", "reopen", number, "--reason", "Nadal nic", "--as", "jan", "--json")
+    refused = casetrail.process("ticket", "reopen", number, "--reason", "Nadal nic", "--as", JAN, "--json")
     assert (refused.code, refused.error["code"]) == (3, "ticket_is_open")
 
     now = casetrail.process("ticket", "show", number, "--json").object
@@ -52,7 +52,7 @@ def test_the_whole_life_of_a_ticket(casetrail: Casetrail, account: str) -> None:
         "opened", "replied", "closed", "reopened",
     ]  # fmt: skip
     assert now["events"][1]["event"]["data"]["content"]["text"] == "Sprawdzamy.\nŁódź"
-    assert now["events"][1]["event"]["actor"] == "agent:ola"
+    assert now["events"][1]["event"]["actor"] == OLA_ACTS
     history = casetrail.process("ticket", "history", number, "--json").object
     assert (history["number"], history["account"], history["events"]) == (number, account, now["events"])
 
@@ -60,8 +60,8 @@ def test_the_whole_life_of_a_ticket(casetrail: Casetrail, account: str) -> None:
 def test_a_ticket_is_shown_as_it_stood(casetrail: Casetrail, system: System) -> None:
     ticket = system.open()
     number = ticket["number"]
-    replied = casetrail("ticket", "reply", number, "--text", "Halo", "--as", "jan", "--json").object
-    casetrail("ticket", "close", number, "--reason", "declined", "--as", "agent:ola")
+    replied = casetrail("ticket", "reply", number, "--text", "Halo", "--as", JAN, "--json").object
+    casetrail("ticket", "close", number, "--reason", "declined", "--as", OLA)
     for point in (
         ["--revision", "2"],
         ["--position", str(replied["position"])],
@@ -82,7 +82,7 @@ def test_a_repeated_command_has_one_effect_and_the_same_answer(casetrail: Casetr
         "--text",
         "Halo",
         "--as",
-        "jan",
+        JAN,
         "--command-id",
         f"r-{number}",
         "--json",
@@ -90,7 +90,7 @@ def test_a_repeated_command_has_one_effect_and_the_same_answer(casetrail: Casetr
     first = casetrail(*reply).object
     assert first["command_id"] == f"r-{number}"
     assert casetrail(*reply).object == first
-    casetrail("ticket", "close", number, "--reason", "solved", "--as", "agent:ola")
+    casetrail("ticket", "close", number, "--reason", "solved", "--as", OLA)
     assert casetrail(*reply).object == first
     assert casetrail("ticket", "show", number, "--json").object["replies"] == 1
 
@@ -99,7 +99,7 @@ def test_the_account_may_be_left_out_or_must_be_right(
     casetrail: Casetrail, system: System, account: str
 ) -> None:
     number = system.open(account=account)["number"]
-    reply = ("ticket", "reply", number, "--text", "Halo", "--as", "jan", "--json")
+    reply = ("ticket", "reply", number, "--text", "Halo", "--as", JAN, "--json")
     assert casetrail(*reply).object["account"] == account
     assert casetrail(*reply, "--account", account).code == 0
     foreign = casetrail(*reply, "--account", "somebody-else")
@@ -115,7 +115,7 @@ def test_lists_are_filtered_and_paged(casetrail: Casetrail, system: System, acco
 
     first = system.open(account=account, title="Łódź nie działa", identifier="merchant=M-1")["number"]
     second = system.open(account=account, topic="refunds", follows=first)["number"]
-    casetrail("ticket", "close", first, "--reason", "duplicate", "--as", "agent:ola")
+    casetrail("ticket", "close", first, "--reason", "duplicate", "--as", OLA)
     assert numbers() == [second, first]
     assert numbers("--status", "closed") == [first]
     assert numbers("--topic", "refunds") == [second]
@@ -143,8 +143,8 @@ def test_what_is_not_there_is_exit_code_4(casetrail: Casetrail) -> None:
     for command in (
         ("show",),
         ("history",),
-        ("reply", "--text", "x", "--as", "jan"),
-        ("close", "--reason", "solved", "--as", "jan", "--account", "acme"),
+        ("reply", "--text", "x", "--as", JAN),
+        ("close", "--reason", "solved", "--as", JAN, "--account", "acme"),
     ):
         missing = casetrail("ticket", command[0], NOWHERE, *command[1:])
         assert (missing.code, missing.out) == (4, ""), command
@@ -154,20 +154,18 @@ def test_what_is_not_there_is_exit_code_4(casetrail: Casetrail) -> None:
 def test_people_read_it_in_their_language(casetrail: Casetrail, system: System) -> None:
     ticket = system.open(title="Tytuł [bold]z[/bold] nawiasami", text="Pierwsza\n  druga")
     number = ticket["number"]
-    done = casetrail(
-        "ticket", "close", number, "--reason", "solved", "--note", "Wysłane", "--as", "agent:ola"
-    )
+    done = casetrail("ticket", "close", number, "--reason", "solved", "--note", "Wysłane", "--as", OLA)
     assert done.out.startswith(f"Ticket {shown(number)} is closed.\nrevision 2, ")
     page = casetrail("ticket", "show", number).out
     for words in (
         shown(number), "closed", "Tytuł [bold]z[/bold] nawiasami", "   Pierwsza\n     druga\n",
-        "closed: solved", "agent:ola", "just now", "Wysłane",
+        "closed: solved", OLA_ACTS, "just now", "Wysłane",
     ):  # fmt: skip
         assert words in page, words
     assert "\x1b" not in page
     polish = casetrail.having(CASETRAIL_LANG="pl")("ticket", "show", number).out
     assert "zamknięte: rozwiązane" in polish
-    refused = casetrail.having(LANG="pl_PL.UTF-8")("ticket", "reply", number, "--text", "x", "--as", "jan")
+    refused = casetrail.having(LANG="pl_PL.UTF-8")("ticket", "reply", number, "--text", "x", "--as", JAN)
     assert refused.err.startswith(f"casetrail: Zgłoszenie {shown(number)} jest zamknięte")
     for narrow in ("30", "80", "200"):
         assert shown(number) in casetrail.having(COLUMNS=narrow)("ticket", "list", "--number", number).out
@@ -178,7 +176,7 @@ def test_a_long_history_is_shown_whole(casetrail: Casetrail, system: System) -> 
     number = system.open()["number"]
     text = ("żółć " * 7000).encode()  # eight of these are more than a page of the service
     for _ in range(9):
-        replied = casetrail("ticket", "reply", number, "--text", "-", "--as", "jan", stdin=text)
+        replied = casetrail("ticket", "reply", number, "--text", "-", "--as", JAN, stdin=text)
         assert replied.code == 0
     history = casetrail("ticket", "history", number, "--json").object
     assert [event["event"]["revision"] for event in history["events"]] == list(range(1, 11))

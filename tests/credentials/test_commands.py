@@ -58,7 +58,16 @@ class System:
         return self.casetrail("credentials", *arguments, **env)
 
     def up(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "services.cli.main", "up", "--nats-port", "0"]
+        command = [
+            sys.executable,
+            "-m",
+            "services.cli.main",
+            "up",
+            "--nats-port",
+            "0",
+            "--identity-port",
+            "0",
+        ]
         with self.printed.open("wb") as output:
             return subprocess.Popen(
                 command, cwd=self.directory, env=self._env(), stdout=output, stderr=subprocess.STDOUT

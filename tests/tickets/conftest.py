@@ -20,23 +20,30 @@ import pytest_asyncio
 from nats.aio.client import Client
 from prometheus_client import CollectorRegistry
 
+from contracts.access.roles import PlatformRole
 from contracts.errors import STATUS_HEADER, ErrorReply
 from contracts.number import derive_number
 from contracts.subjects import TICKETS, request
 from services.embedded.nats_server import NatsServer
+from services.guard.guard import Guard
+from services.guard.settings import GuardSettings
 from services.runtime.health import Health
 from services.runtime.log import Log
 from services.runtime.replica import Replica
 from services.runtime.service import Context
-from services.runtime.settings import RuntimeSettings, load
+from services.runtime.settings import load
 from services.runtime.streams import ensure_streams, stream_info
 from services.tickets.app import tickets as compose
 from services.tickets.commands import Cache, Commands
 from services.tickets.queries import Queries
 from services.tickets.view import TicketsView
+from tests.access_log import AccessLog, agent, member, on_server
 
-MEMBER: Final = {"kind": "member", "id": "jan"}
-AGENT: Final = {"kind": "agent", "id": "ola"}
+JAN, OLA = "jan@partner.example", "ola@desk.example"
+MEMBER: Final = member(JAN)
+"""A member of every account that a test works on."""
+AGENT: Final = agent(OLA)
+QUERIES: Final = ("get", "history", "list", "lookup")
 
 Document = dict[str, Any]
 
@@ -48,12 +55,25 @@ def new_id() -> str:
 class Caller:
     """Somebody who talks to the service over NATS, for one account."""
 
-    def __init__(self, nc: Client, account: str) -> None:
+    def __init__(self, nc: Client, account: str, access: AccessLog) -> None:
         self.nc = nc
         self.account = account
+        self._access = access
+
+    @classmethod
+    async def of(cls, nc: Client, account: str, access: AccessLog) -> Caller:
+        """Somebody of this account, of which it is a member from now on."""
+        await access.account(account, members=[JAN])
+        return cls(nc, account, access)
+
+    async def elsewhere(self, account: str) -> Caller:
+        """The same person in another account."""
+        return await self.of(self.nc, account, self._access)
 
     async def ask(self, name: str, body: Document | bytes) -> tuple[str | None, Any]:
         """The status header, if any, and the answer."""
+        if isinstance(body, dict) and name in QUERIES:
+            body = {"actor": AGENT, **body}
         raw = body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         reply = await self.nc.request(request("tickets", name), raw, timeout=15)
         return (reply.headers or {}).get(STATUS_HEADER), json.loads(reply.data)
@@ -120,9 +140,11 @@ class Node:
         self.replica = Replica(
             nc, TICKETS, TicketsView(), directory, user="tickets", on_documents=self.cache.take_in
         )
-        self.commands = Commands(Log(nc, TICKETS), self.replica, self.cache)
-        self.queries = Queries(self.replica)
+        self.guard = Guard(nc, user="tickets", max_age_s=60)
+        self.commands = Commands(Log(nc, TICKETS), self.replica, self.cache, self.guard)
+        self.queries = Queries(self.replica, self.guard)
         self._running = asyncio.create_task(self.replica.run())
+        self._guarding = asyncio.create_task(self.guard.run())
 
     async def pause(self) -> None:
         """Follow the log no more, as a replica that was cut off."""
@@ -135,6 +157,8 @@ class Node:
 
     async def stop(self) -> None:
         await self.pause()
+        self._guarding.cancel()
+        await asyncio.gather(self._guarding, return_exceptions=True)
         self.replica.close()
 
 
@@ -143,7 +167,7 @@ async def running(nc: Client, directory: Path) -> AsyncIterator[None]:
     """The whole service, put together as its process does it."""
     registry = CollectorRegistry()
     context = Context(
-        settings=load(RuntimeSettings, data_dir=directory),
+        settings=load(GuardSettings, data_dir=directory),
         nc=nc,
         health=Health(registry),
         registry=registry,
@@ -183,10 +207,18 @@ async def service(server: NatsServer, tmp_path_factory: pytest.TempPathFactory) 
     await client.close()
 
 
-@pytest.fixture
-def caller(nc: Client, service: None) -> Caller:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def access(nc: Client) -> AccessLog:
+    """The log of access, in which Ola is an agent."""
+    access = AccessLog(on_server(nc))
+    await access.appointed(OLA, PlatformRole.AGENT)
+    return access
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def caller(nc: Client, access: AccessLog, service: None) -> Caller:
     """Somebody of a new account, while the service runs."""
-    return Caller(nc, f"a{new_id()[:12]}")
+    return await Caller.of(nc, f"a{new_id()[:12]}", access)
 
 
 @pytest.fixture
@@ -196,6 +228,7 @@ def start_node(nc: Client, tmp_path: Path) -> Callable[[str], AbstractAsyncConte
     @contextlib.asynccontextmanager
     async def start(name: str) -> AsyncIterator[Node]:
         node = Node(nc, tmp_path / name)
+        await node.guard.caught_up()
         try:
             yield node
         finally:

@@ -10,6 +10,7 @@ import pytest_asyncio
 from nats.aio.client import Client
 
 from services.tickets import search
+from tests.access_log import AccessLog
 from tests.tickets.conftest import Caller, new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -94,10 +95,10 @@ async def test_an_account_is_found_by_nobody_elses_words(
     base = f"c{new_id()[:8]}"
     monkeypatch.setattr(search, "_SMALL_ACCOUNT", small)
     accounts = [f"{base}-clinic", base, f"{base}clinic", f"{base}-clin-ic"]
-    opened = {account: await Caller(caller.nc, account).open(message="sekret") for account in accounts}
+    opened = {account: await (await caller.elsewhere(account)).open(message="sekret") for account in accounts}
     last = max(answer["position"] for answer in opened.values())
     for account in accounts:
-        asking = Caller(caller.nc, account)
+        asking = await caller.elsewhere(account)
         for words in ("sekret", "sekr*"):
             assert await asking.found(words=words, at_least=last) == [opened[account]["number"]]
     everybody = await caller.found(account=None, words="sekret")
@@ -105,9 +106,9 @@ async def test_an_account_is_found_by_nobody_elses_words(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def crowd(nc: Client, service: None) -> tuple[Caller, list[str]]:
+async def crowd(nc: Client, access: AccessLog, service: None) -> tuple[Caller, list[str]]:
     """An account with many tickets, newest first; each has `wszystkie`, every third `trzecie` in a reply."""
-    caller = Caller(nc, f"d{new_id()[:12]}")
+    caller = await Caller.of(nc, f"d{new_id()[:12]}", access)
     opened = await asyncio.gather(
         *(caller.open(message=f"wszystkie numer{n} {'parzyste' * (n % 2 == 0)}") for n in range(MANY))
     )

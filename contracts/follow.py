@@ -352,9 +352,7 @@ class Follower:
 
     async def _make(self, names: Sequence[str], start: dict[str, Any], *, replace: bool) -> _Consumer:
         for name in names:
-            consumer = _Consumer(
-                self._nc, self._api, self._stream, name, self._filter, self._not_before_ns
-            )
+            consumer = _Consumer(self._nc, self._api, self._stream, name, self._filter, self._not_before_ns)
             if await consumer.start(start, replace=replace):
                 return consumer
         raise FollowError(f"{self._stream}: all {len(names)} consumer names of this user are in use")

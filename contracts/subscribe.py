@@ -1,19 +1,24 @@
 """Subscribing to the events of tickets from another system: typed, in order, each once, none left out.
 
 This program prints the events of an account, those that there are and then each new one, through every
-restart of the broker; it is what the tests run:
+restart of the broker. It runs as it is beside `casetrail up`, with the operator's user `cli`; it is what
+the tests run:
 
     import asyncio, nats
     from contracts.subscribe import ticket_events
 
     async def main(position: int) -> None:
-        nc = await nats.connect("nats://127.0.0.1:4222", nkeys_seed="acme-systems.nk",
-                                inbox_prefix="_INBOX.acme-systems", max_reconnect_attempts=-1)
+        nc = await nats.connect("nats://127.0.0.1:4222", nkeys_seed=".casetrail/keys/cli.nk",
+                                inbox_prefix="_INBOX.cli", max_reconnect_attempts=-1)
         async for recorded in ticket_events(nc, after=position, account="acme"):
             print(recorded.position, recorded.event.subject, recorded.event.type, flush=True)
             # Keep recorded.position in the transaction that keeps what you made of the event.
 
     asyncio.run(main(position=0))
+
+Another system should have a NATS user of its own, which may follow one account and do nothing else. There is
+no command that makes one yet: that is the access service's task, and until it is there `cli`, which may read
+every account, is the only user for this outside of the tests.
 
 The last token of the connection's `inbox_prefix` is the NATS user. Its permissions allow eight
 subscriptions at once, whose consumers are named `<user>-0` to `<user>-7`.
@@ -30,15 +35,20 @@ from enum import StrEnum
 from typing import Final
 
 from nats.aio.client import Client
-from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError, from_json
 
 from contracts import subjects
 from contracts.follow import Batch, Follower, Message, NoJetStream
+from contracts.number import parse_number
+from contracts.text import AccountId
 from contracts.tickets.events import RecordedEvent, parse_ticket_event
 
 MAX_TICKETS_CHECKED: Final = 100_000
 """Tickets whose last revision is remembered; one heard of longer ago begins anew, unchecked."""
+
+
+_ACCOUNT: Final[TypeAdapter[str]] = TypeAdapter(AccountId)
 
 
 class EventKind(StrEnum):
@@ -107,9 +117,9 @@ async def ticket_events(
     Args:
         nc: stays the caller's; its `inbox_prefix` names the NATS user.
         after: a position, 0 for all there is; None for what happens from now on.
-        since: begin with what was recorded at or after this time, instead.
+        since: only what was recorded at or after this time, instead; it may be yet to come.
         account: of this account only; a user restricted to one account must name it.
-        ticket: of this ticket only: ten digits.
+        ticket: of this ticket only: its number in any spelling.
         kinds: of these kinds only. Revisions are checked on all of them all the same.
         follow: go on with new events; otherwise end where the log ended when that place was reached.
         on_unreadable: called with an event that this client cannot read, which is then skipped. Without
@@ -118,9 +128,10 @@ async def ticket_events(
     Raises:
         HistoryGap: an event is missing. What came before it has been handed over.
         UnreadableEvent: see `on_unreadable`.
+        BeyondTheEnd: the log ends before the position `after`: it is not the log that this position is from.
         FollowError: at the start, that the log cannot be followed; later, that `nc` was closed.
             Outages between are waited out.
-        ValueError: both `after` and `since`.
+        ValueError: both `after` and `since`, or an `account` or a `ticket` that cannot be one.
     """
     documents = ticket_documents(
         nc,
@@ -161,7 +172,7 @@ async def ticket_documents(
     if after and since is not None:
         raise ValueError("give `after` or `since`, not both")
     revisions = _Revisions(from_the_start=after == 0 and since is None)
-    batches = _batches(nc, subjects.ticket_events(account or "*", ticket or "*"), after, since)
+    batches = _batches(nc, _filter_subject(account, ticket), after, since)
     async with contextlib.aclosing(batches):
         async for batch in batches:
             for message in batch.messages:
@@ -176,6 +187,19 @@ async def ticket_documents(
                     yield document
             if batch.pending == 0 and not follow:
                 return
+
+
+def _filter_subject(account: str | None, ticket: str | None) -> str:
+    """Raises ValueError."""
+    try:
+        number = "*" if ticket is None else parse_number(ticket)
+    except PydanticCustomError as error:
+        raise ValueError(f"ticket {ticket!r} {error.message()}") from None
+    try:
+        token = "*" if account is None else _ACCOUNT.validate_python(account)
+    except ValidationError as error:
+        raise ValueError(f"account {account!r} {error.errors()[0]['msg']}") from None
+    return subjects.ticket_events(token, number)
 
 
 async def _batches(

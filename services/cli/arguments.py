@@ -8,7 +8,7 @@ from typing import BinaryIO, Final
 
 from contracts.text import MAX_BODY_BYTES
 from services.cli import words
-from services.cli.failures import malformed
+from services.cli.failures import malformed, not_utf8
 
 _KINDS: Final = ("member", "agent", "system")
 _KIND_OF_IDENTIFIER: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -52,8 +52,7 @@ def text(typed: str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        byte = f"{content[error.start]:02X}"
-        raise malformed("--text", "not_utf8", at=error.start + 1, byte=byte) from None
+        raise not_utf8("--text", error) from None
 
 
 def _read(source: BinaryIO) -> bytes:

@@ -132,6 +132,8 @@ def lookup(value: str, *, account: str | None, as_json: bool) -> None:
             print_json(result)
         elif result.matches:
             Pages(datetime.now(UTC)).matches(result.matches)
+            if result.number_mistyped:
+                sys.stderr.write(say("only_an_identifier", value=value) + "\n")
         if result.matches:
             return
         if result.number_mistyped:

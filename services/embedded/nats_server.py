@@ -80,6 +80,7 @@ class NatsServer:
         self._on_line = on_line
         self._inherit = tuple(inherit)
         self._said: deque[str] = deque(maxlen=20)
+        self._launching = True
         self._child: Child
 
     @classmethod
@@ -94,7 +95,8 @@ class NatsServer:
     ) -> NatsServer:
         """Start a server and return when it takes clients. Port 0 takes a free one, and keeps it.
 
-        `on_line` gets each line of its log, `inherit` are file descriptors that it keeps open.
+        `on_line` gets each line of its log, but for why it did not start, which is raised; `inherit` are
+        file descriptors that it keeps open.
         Raises PortTaken, ServerDidNotStart, FileNotFoundError (no nats-server installed).
         """
         server = cls(directory, port=port, users=users, on_line=on_line, inherit=inherit)
@@ -137,6 +139,7 @@ class NatsServer:
         name = f"casetrail-{secrets.token_hex(4)}"  # new at each launch: proves whom we talk to
         program: list[str | Path] = [find_binary(), "-c", self._write_configuration(name)]
         self._said.clear()
+        self._launching = True
         self._child = await Child.start(program, on_line=self._take, inherit=self._inherit)
         try:
             async with asyncio.timeout(READY_WITHIN_S):
@@ -145,6 +148,7 @@ class NatsServer:
         except BaseException:  # also when cancelled: nobody else knows the child yet
             await self._child.kill()
             raise
+        self._launching = False
 
     def _write_configuration(self, name: str) -> Path:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -187,4 +191,5 @@ class NatsServer:
 
     def _take(self, line: str) -> None:
         self._said.append(line)
-        self._on_line(line)
+        if not (self._launching and " [FTL] " in line):
+            self._on_line(line)

@@ -29,6 +29,8 @@ from tests.bench.system import broker
 
 EVENTS_PER_TICKET = 5
 ACCOUNTS = 500
+CLOSED_EVERY = 50
+RARE_TOPIC_EVERY = 1000
 BATCH = 1000
 WORDS = [
     "rezerwacja", "wizyta", "błąd", "pacjent", "kalendarz", "integracja", "klinika", "dostępność", "termin",
@@ -92,10 +94,11 @@ def _ticket(chance: random.Random, account: str, number: str, ticket: int) -> li
             opened_by=person,
             title="Rezerwacje nie docierają",
             message=text(),
-            topic="bookings",
+            topic="bookings" if ticket % RARE_TOPIC_EVERY else "rare",
             identifiers=(domain.Identifier("merchant", f"M-{ticket}"),),
         )
     ]
+    closing = ticket % CLOSED_EVERY == 0
     facts += [
         domain.Replied(
             command_id=domain.CommandId(f"r{turn}"),
@@ -104,8 +107,18 @@ def _ticket(chance: random.Random, account: str, number: str, ticket: int) -> li
             author=person,
             text=text(),
         )
-        for turn in range(EVENTS_PER_TICKET - 1)
+        for turn in range(EVENTS_PER_TICKET - 1 - closing)
     ]
+    if closing:
+        facts.append(
+            domain.Closed(
+                command_id=domain.CommandId("close"),
+                at=at,
+                closed_by=person,
+                reason=domain.CloseReason.SOLVED,
+                note=text(),
+            )
+        )
     subject = subjects.ticket_events(account, number)
     return [
         (subject, translate.payload(_event(fact, account, number, revision)))
@@ -204,7 +217,15 @@ async def _reads(replica: Replica, numbers: list[str]) -> None:
     account = f"account-{chance.randrange(ACCOUNTS)}"
     await _timed("list: all, 50 newest", listing())
     await _timed("list: of an account, open", listing(account=account, status="open"))
+    await _timed("list: a rare topic", listing(topic="rare"))
+    await _timed("list: a rare topic, closed", listing(topic="rare", status="closed"))
     await _timed("search: a word of most tickets", listing(words="rezerwacja"))
+    await _timed("search: the same, closed", listing(words="rezerwacja", status="closed"))
+    await _timed("search: the same, a rare topic", listing(words="rezerwacja", topic="rare"))
+    await _timed(
+        "search: the same, of an account, closed",
+        listing(words="rezerwacja", account=account, status="closed"),
+    )
     await _timed("search: three words of most tickets", listing(words="rezerwacja lodz platnosc"))
     await _timed("search: a word of one ticket", listing(words=f"nr{len(numbers) // 2}"))
     await _timed("search: a rare and a common word", listing(words=f"rezerwacja nr{len(numbers) // 2}"))
@@ -213,6 +234,8 @@ async def _reads(replica: Replica, numbers: list[str]) -> None:
     )
     await _timed("search: a word's beginning, in an account", listing(words="rezerw*", account=account))
     await _timed("search: a word's beginning, over all", listing(words="rezerw*"))
+    await _timed("search: a letter, over all", listing(words="r*"))
+    await _timed("search: two beginnings, closed", listing(words="rezerw* pla*", status="closed"))
 
     async def look_up() -> None:
         await queries.lookup(requests.LookUp(value=f"m-{chance.randrange(len(numbers))}"))

@@ -1,7 +1,8 @@
 """Subscribing to the events of tickets from another system: typed, in order, each once, none left out.
 
 This program prints the events of an account, those that there are and then each new one, through every
-restart of the broker; it is what the tests run:
+restart of the broker. Its credentials are what `casetrail credentials create --account acme --may subscribe`
+leaves in `acme_systems.creds`; it is what the tests run:
 
     import asyncio, nats
     from contracts.subscribe import ticket_events
@@ -30,15 +31,20 @@ from enum import StrEnum
 from typing import Final
 
 from nats.aio.client import Client
-from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import PydanticCustomError, from_json
 
 from contracts import subjects
 from contracts.follow import Batch, Follower, Message, NoJetStream
+from contracts.number import parse_number
+from contracts.text import AccountId
 from contracts.tickets.events import RecordedEvent, parse_ticket_event
 
 MAX_TICKETS_CHECKED: Final = 100_000
 """Tickets whose last revision is remembered; one heard of longer ago begins anew, unchecked."""
+
+
+_ACCOUNT: Final[TypeAdapter[str]] = TypeAdapter(AccountId)
 
 
 class EventKind(StrEnum):
@@ -107,9 +113,9 @@ async def ticket_events(
     Args:
         nc: stays the caller's; its `inbox_prefix` names the NATS user.
         after: a position, 0 for all there is; None for what happens from now on.
-        since: begin with what was recorded at or after this time, instead.
+        since: only what was recorded at or after this time, instead; it may be yet to come.
         account: of this account only; a user restricted to one account must name it.
-        ticket: of this ticket only: ten digits.
+        ticket: of this ticket only: its number in any spelling.
         kinds: of these kinds only. Revisions are checked on all of them all the same.
         follow: go on with new events; otherwise end where the log ended when that place was reached.
         on_unreadable: called with an event that this client cannot read, which is then skipped. Without
@@ -118,9 +124,10 @@ async def ticket_events(
     Raises:
         HistoryGap: an event is missing. What came before it has been handed over.
         UnreadableEvent: see `on_unreadable`.
+        BeyondTheEnd: the log ends before the position `after`: it is not the log that this position is from.
         FollowError: at the start, that the log cannot be followed; later, that `nc` was closed.
             Outages between are waited out.
-        ValueError: both `after` and `since`.
+        ValueError: both `after` and `since`, or an `account` or a `ticket` that cannot be one.
     """
     documents = ticket_documents(
         nc,
@@ -161,7 +168,7 @@ async def ticket_documents(
     if after and since is not None:
         raise ValueError("give `after` or `since`, not both")
     revisions = _Revisions(from_the_start=after == 0 and since is None)
-    batches = _batches(nc, subjects.ticket_events(account or "*", ticket or "*"), after, since)
+    batches = _batches(nc, _filter_subject(account, ticket), after, since)
     async with contextlib.aclosing(batches):
         async for batch in batches:
             for message in batch.messages:
@@ -176,6 +183,19 @@ async def ticket_documents(
                     yield document
             if batch.pending == 0 and not follow:
                 return
+
+
+def _filter_subject(account: str | None, ticket: str | None) -> str:
+    """Raises ValueError."""
+    try:
+        number = "*" if ticket is None else parse_number(ticket)
+    except PydanticCustomError as error:
+        raise ValueError(f"ticket {ticket!r} {error.message()}") from None
+    try:
+        token = "*" if account is None else _ACCOUNT.validate_python(account)
+    except ValidationError as error:
+        raise ValueError(f"account {account!r} {error.errors()[0]['msg']}") from None
+    return subjects.ticket_events(token, number)
 
 
 async def _batches(

@@ -6,10 +6,18 @@ Limits of text count UTF-8 bytes where the bytes are what is stored (`body`), ch
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Final, LiteralString
 
-from pydantic import AfterValidator, Field, JsonValue, StringConstraints
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+    StringConstraints,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import PydanticCustomError, core_schema
 
 MAX_BODY_BYTES: Final = 64 * 1024
 MAX_TITLE_CHARACTERS: Final = 200
@@ -70,47 +78,67 @@ ShortLine = Annotated[str, StringConstraints(max_length=128), AfterValidator(che
 Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(check_line)]
 
 
-def _shape(rule: str, pattern: str, message: str) -> tuple[AfterValidator, Any]:
-    """A rule of its own for a pattern, so that people are told in words. The schema has the pattern."""
-    compiled = re.compile(pattern.removeprefix("^").removesuffix("$"))
+class _Shape:
+    """A pattern with a rule of its own, so that people are told in words. The schema has the pattern."""
 
-    def check(value: str) -> str:
-        if not compiled.fullmatch(value):
-            raise PydanticCustomError(rule, message)  # type: ignore[arg-type]  # wants literals
+    def __init__(self, rule: LiteralString, pattern: str, message: LiteralString) -> None:
+        self._rule = rule
+        self._pattern = pattern
+        self._message = message
+        self._matches = re.compile(pattern.removeprefix("^").removesuffix("$")).fullmatch
+
+    def _check(self, value: str) -> str:
+        if self._matches(value) is None:
+            raise PydanticCustomError(self._rule, self._message)
         return value
 
-    return AfterValidator(check), Field(json_schema_extra={"pattern": pattern})
+    def __get_pydantic_core_schema__(
+        self, source: type[str], handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {**handler(schema), "pattern": self._pattern}
 
 
-_check_code, _code_schema = _shape(
-    "code_shape",
-    r"^[a-z0-9][a-z0-9_-]{0,63}$",
-    "must be a word of at most 64 small letters a-z, digits, - and _, the first a letter or a digit",
-)
-_check_account, _account_schema = _shape(
-    "account_id_shape",
-    r"^[a-z0-9][a-z0-9-]{1,31}$",
-    "must be an account id: 2 to 32 small letters a-z, digits and -, the first a letter or a digit",
-)
-_check_person, _person_schema = _shape(
-    "person_id_shape",
-    r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
-    "must be a person's id: at most 64 letters A-Z and a-z, digits, - and _, the first a letter or a digit",
-)
-_check_command_id, _command_id_schema = _shape(
-    "command_id_shape",
-    r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$",
-    "must be a command id: at most 64 letters A-Z and a-z, digits and . _ : -, the first a letter or a digit",
-)
-
-Code = Annotated[str, _check_code, _code_schema]
+Code = Annotated[
+    str,
+    _Shape(
+        "code_shape",
+        r"^[a-z0-9][a-z0-9_-]{0,63}$",
+        "must be a word of at most 64 small letters a-z, digits, - and _, the first a letter or a digit",
+    ),
+]
 """A word of a vocabulary: a topic, the kind of an identifier."""
 
-AccountId = Annotated[str, _check_account, _account_schema]
+AccountId = Annotated[
+    str,
+    _Shape(
+        "account_id_shape",
+        r"^[a-z0-9][a-z0-9-]{1,31}$",
+        "must be an account id: 2 to 32 small letters a-z, digits and -, the first a letter or a digit",
+    ),
+]
 """An account's short id. Safe as a token of a NATS subject: no dot, space or wildcard."""
 
-PersonId = Annotated[str, _check_person, _person_schema]
+PersonId = Annotated[
+    str,
+    _Shape(
+        "person_id_shape",
+        r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$",
+        "must be an id: at most 64 letters a-z and A-Z, digits, - and _, the first a letter or a digit",
+    ),
+]
 """A person's or a system's id. Never a name or an address: it stands in the clear in every event."""
 
-CommandId = Annotated[str, _check_command_id, _command_id_schema]
+CommandId = Annotated[
+    str,
+    _Shape(
+        "command_id_shape",
+        r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$",
+        "must be an id: at most 64 letters a-z and A-Z, digits and . _ : -, the first a letter or a digit",
+    ),
+]
 """Chosen by the caller: the same command with the same id has one effect, however often it is sent."""

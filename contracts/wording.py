@@ -46,8 +46,8 @@ REFUSALS: Final[Mapping[str, Wording]] = {
         "Utwórz nowe zgłoszenie w tej sprawie.",
     ),
     "ticket_did_not_exist": Wording(
-        "Ticket {number} did not exist yet at that point.",
-        "Zgłoszenie {number} jeszcze wtedy nie istniało.",
+        "Ticket {number} has no state at that point: it was opened later, or has fewer events.",
+        "Zgłoszenie {number} nie ma stanu w tym punkcie: otwarto je później albo ma mniej zdarzeń.",
     ),
     "followed_ticket_not_found": Wording(
         "There is no ticket {number} here that this one could follow up.",
@@ -157,7 +157,8 @@ UNAVAILABLE: Final[Mapping[str, Wording]] = {
         "Nie można teraz ustalić uprawnień. Spróbuj ponownie za chwilę; nic nie zostało wykonane.",
     ),
     "event_unknown": Wording(
-        "There is something here that only a newer version of the service knows. Please try again later.",
+        "There is something here that only a newer version of the service understands. "
+        "Please try again later.",
         "Jest tu coś, co rozumie dopiero nowsza wersja usługi. Spróbuj ponownie później.",
     ),
     "replica_behind": Wording(
@@ -204,6 +205,25 @@ RULES: Final[Mapping[str, Wording]] = {
         "is shorter than {min_length} characters", "jest krótsze niż {min_length} znaków"
     ),
     "string_pattern_mismatch": Wording("does not match {pattern}", "nie pasuje do wzorca {pattern}"),
+    "account_id_shape": Wording(
+        "must be an account id: 2 to 32 small letters a-z, digits and -, the first a letter or a digit",
+        "musi być identyfikatorem konta: od 2 do 32 małych liter a-z, cyfr i znaków -, "
+        "na początku litera albo cyfra",
+    ),
+    "person_id_shape": Wording(
+        "must be an id: at most 64 letters a-z and A-Z, digits, - and _, the first a letter or a digit",
+        "musi być identyfikatorem: najwyżej 64 litery a-z i A-Z, cyfry, znaki - i _, "
+        "na początku litera albo cyfra",
+    ),
+    "command_id_shape": Wording(
+        "must be an id: at most 64 letters a-z and A-Z, digits and . _ : -, the first a letter or a digit",
+        "musi być identyfikatorem: najwyżej 64 litery a-z i A-Z, cyfry i znaki . _ : -, "
+        "na początku litera albo cyfra",
+    ),
+    "code_shape": Wording(
+        "must be a word of at most 64 small letters a-z, digits, - and _, the first a letter or a digit",
+        "musi być słowem z najwyżej 64 małych liter a-z, cyfr, znaków - i _, na początku litera albo cyfra",
+    ),
     "string_type": Wording("must be text", "musi być tekstem"),
     "string_unicode": Wording("must be valid Unicode", "musi być poprawnym tekstem Unicode"),
     "int_type": Wording("must be a whole number", "musi być liczbą całkowitą"),

@@ -34,3 +34,7 @@ def test_every_command_that_the_readme_names_exists(words: str) -> None:
             break
         assert word in subcommands, f"casetrail {words}"
         command = subcommands[word]
+
+
+def test_nothing_in_the_readme_is_left_to_be_filled_in() -> None:
+    assert "@@" not in README

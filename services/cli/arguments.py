@@ -11,7 +11,7 @@ from contracts.access.people import person_id
 from contracts.access.requests import TERMINAL
 from contracts.text import MAX_BODY_BYTES
 from services.cli import words
-from services.cli.failures import malformed
+from services.cli.failures import malformed, not_utf8
 
 _USER: Final = "CASETRAIL_NATS_INBOX_USER"
 _KINDS: Final = ("member", "agent", "system")
@@ -74,8 +74,7 @@ def text(typed: str) -> str:
     try:
         return content.decode()
     except UnicodeDecodeError as error:
-        byte = f"{content[error.start]:02X}"
-        raise malformed("--text", "not_utf8", at=error.start + 1, byte=byte) from None
+        raise not_utf8("--text", error) from None
 
 
 def _read(source: BinaryIO) -> bytes:

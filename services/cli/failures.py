@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
@@ -22,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 from contracts import wording
 from contracts.client import NotFound, RequestFailed
 from contracts.errors import ErrorKind, ErrorReply, FieldError
-from contracts.follow import FollowError
+from contracts.follow import BeyondTheEnd, FollowError
 from contracts.number import shown
 from contracts.subscribe import HistoryGap
 from services.cli import words
@@ -33,6 +34,11 @@ from services.runtime.settings import SettingsInvalid
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Data = dict[str, str | int | float | bool]
+
+_CREDENTIALS_REFUSED: Final = re.compile(
+    r"nats: '?(authorization|(account |user )?authentication)", re.IGNORECASE
+)
+"""What the server says to keys, tokens and passwords that it does not (or no longer) take."""
 
 INTERRUPTED: Final = 130
 """As shells report a process that Ctrl-C ended."""
@@ -69,6 +75,11 @@ def malformed(option: str, rule: str, **data: str | int) -> Failure:
     return Failure(_malformed(broken))
 
 
+def not_utf8(option: str, error: UnicodeDecodeError) -> Failure:
+    """An option whose bytes are not UTF-8."""
+    return malformed(option, "not_utf8", at=error.start + 1, byte=f"{error.object[error.start]:02X}")
+
+
 def failed(kind: ErrorKind, status: int, code: str, **data: str | int) -> Failure:
     """Anything else; the code has its sentence in `words`."""
     spoken = {**data, "number": shown(str(data["number"]))} if "number" in data else data
@@ -79,6 +90,8 @@ def failed(kind: ErrorKind, status: int, code: str, **data: str | int) -> Failur
 def checked(model: type[ModelT], **values: object) -> ModelT:
     """The model, of values as they were typed (None: not given). Raises Failure with every broken rule."""
     given = {name: value for name, value in values.items() if value is not None}
+    for name, value in given.items():
+        _check_utf8(_option(name), value)
     try:
         return model.model_validate(given, strict=False)
     except ValidationError as error:
@@ -121,8 +134,12 @@ def _explain(error: Exception) -> ErrorReply:
             )
         case SettingsInvalid():
             return failed(ErrorKind.MALFORMED, 400, "settings_invalid", reason=str(error)).reply
+        case BeyondTheEnd():
+            return malformed("--position", "beyond_the_end", last=error.last).reply
         case FollowError():
             return failed(ErrorKind.UNAVAILABLE, 503, "cannot_follow", reason=str(error)).reply
+        case BrokerUnavailable() if _CREDENTIALS_REFUSED.search(str(error)):
+            return failed(ErrorKind.UNAVAILABLE, 503, "credentials_refused", reason=str(error)).reply
         case _:
             return failed(ErrorKind.UNAVAILABLE, 503, "no_connection", reason=str(error)).reply
 
@@ -136,16 +153,35 @@ def _exit_code(error: Exception, reply: ErrorReply) -> ExitCode:
 def _in_words(reply: ErrorReply) -> ErrorReply:
     """A service's answer in the person's language, its fields by the names of options."""
     message = wording.refusal(reply.code, reply.data, words.language())
-    if reply.kind is ErrorKind.UNAVAILABLE:
+    if reply.code == "unavailable":  # any other reason was named by a service that runs
         message = f"{message} {words.say('check_service')}"
     return reply.model_copy(update={"message": message, "fields": tuple(map(_as_typed, reply.fields))})
 
 
 def _as_typed(broken: FieldError) -> FieldError:
-    name = broken.field.split(".")[0]
-    option = _OPTIONS.get(name) or (f"--{name.replace('_', '-')}" if name else "")
     message = wording.rule(broken.rule, broken.data, words.language())
-    return broken.model_copy(update={"field": option, "message": message})
+    return broken.model_copy(update={"field": _option(broken.field.split(".")[0]), "message": message})
+
+
+def _option(name: str) -> str:
+    return _OPTIONS.get(name) or (f"--{name.replace('_', '-')}" if name else "")
+
+
+def _check_utf8(option: str, value: object) -> None:
+    """Raises Failure for bytes of the command line that are no UTF-8: Python has them as lone surrogates."""
+    match value:
+        case str():
+            content = value.encode(errors="surrogateescape")
+            try:
+                content.decode()
+            except UnicodeDecodeError as error:
+                raise not_utf8(option, error) from None
+        case dict():
+            for part in value.values():
+                _check_utf8(option, part)
+        case list() | tuple():
+            for part in value:
+                _check_utf8(option, part)
 
 
 def _malformed(*fields: FieldError) -> ErrorReply:

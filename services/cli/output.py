@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,6 +29,14 @@ from services.cli.words import say
 WIDTH_OF_A_PIPE: Final = 160
 NARROW: Final = 80
 """Columns below which a list leaves out what one can do without."""
+
+
+_BIDI_CONTROLS: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """The text, with characters that reorder others shown as `<U+202E>`: nobody's title spoofs a terminal."""
+    return _BIDI_CONTROLS.sub(lambda found: f"<U+{ord(found.group()):04X}>", text)
 
 
 def print_json(*parts: BaseModel | Mapping[str, object]) -> None:
@@ -55,8 +64,11 @@ class Pages:
         heading = Text(shown(ticket.number), "bold")
         heading.append(f"  {say(ticket.status)}", _status_style(ticket.status))
         heading.append(f"  {ticket.account}  {say('revision')} {ticket.revision}", "dim")
-        self._out.print(heading, Text(ticket.title, "bold"), sep="\n")
-        about = [f"{say('topic')} {ticket.topic}", *(f"{i.kind} {i.value}" for i in ticket.identifiers)]
+        self._out.print(heading, Text(visible(ticket.title), "bold"), sep="\n")
+        about = [
+            f"{say('topic')} {ticket.topic}",
+            *(visible(f"{i.kind} {i.value}") for i in ticket.identifiers),
+        ]
         if ticket.follows is not None:
             about.append(f"{say('follows')} {shown(ticket.follows)}")
         self._out.print(Text(" · ".join(about), "dim"))
@@ -121,7 +133,7 @@ class Pages:
                 shown(ticket.number),
                 Text(say(ticket.status), _status_style(ticket.status)),
                 *([ticket.account] if wide else []),
-                Text(ticket.title),
+                Text(visible(ticket.title)),
                 *([str(ticket.replies)] if wide else []),
                 *([found_as or ""] if looked_up else []),
                 self._when(ticket.updated_at) if wide else self._ago(ticket.updated_at),
@@ -164,7 +176,8 @@ def _entry(recorded: requests.RecordedDocument) -> _Entry:
         event = wire.parse_ticket_event(to_json(recorded.event))
     except ValidationError:  # newer than this program: who, when, and its type are told all the same
         envelope = Envelope.model_validate(recorded.event)
-        return _Entry(envelope.revision, str(recorded.event["type"]), envelope.actor, envelope.time)
+        what, who = visible(str(recorded.event["type"])), visible(envelope.actor)
+        return _Entry(envelope.revision, what, who, envelope.time)
     match event:
         case wire.OpenedV1(data=opened):
             answers = [f"{a.question}: {', '.join(a.values)}" for a in opened.content.answers]
@@ -177,7 +190,9 @@ def _entry(recorded: requests.RecordedDocument) -> _Entry:
             what, texts = say("reopened"), [reopened.content.reason]
         case _:
             assert_never(event)
-    return _Entry(event.revision, what, event.actor, event.time, [text for text in texts if text])
+    return _Entry(
+        event.revision, what, visible(event.actor), event.time, [visible(text) for text in texts if text]
+    )
 
 
 def _status_style(status: requests.TicketStatus) -> str:

@@ -215,7 +215,12 @@ def lookup(
     actor: Asker = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find tickets by whatever one holds in hands."""
+    """Find tickets by whatever one holds in hands.
+
+    Ten digits, however they are separated, are looked up as a ticket number and as any other identifier. If
+    the check digit shows that they cannot be a ticket number, that is said; with nothing found by them, the
+    exit code is then 2 instead of 4.
+    """
     from services.cli import ticket_queries
 
     ticket_queries.lookup(value, account=account, actor=actor, as_json=as_json)

@@ -148,6 +148,8 @@ def lookup(value: str, *, account: str | None, actor: str | None, as_json: bool)
             print_json(result)
         elif result.matches:
             Pages(datetime.now(UTC)).matches(result.matches)
+            if result.number_mistyped:
+                sys.stderr.write(say("only_an_identifier", value=value) + "\n")
         if result.matches:
             return
         if result.number_mistyped:

@@ -25,6 +25,12 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "{reason}. If it does not run: `casetrail up` starts it.",
         "{reason}. Jeśli nie działa, uruchomi go `casetrail up`.",
     ),
+    "credentials_refused": Wording(
+        "NATS refused the credentials: {reason}. CASETRAIL_NATS_NKEY_SEED_FILE or CASETRAIL_NATS_CREDS "
+        "names those of a user that it knows.",
+        "NATS odrzucił dane logowania: {reason}. CASETRAIL_NATS_NKEY_SEED_FILE albo CASETRAIL_NATS_CREDS "
+        "wskazuje dane użytkownika, którego zna.",
+    ),
     "check_service": Wording(
         "If it does not run: `casetrail up` starts it.",
         "Jeśli nie działa, uruchomi ją `casetrail up`.",
@@ -66,6 +72,10 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "2026-11-20; and 45s, 30m, 2h, 3d, 1w for so long ago",
         "{value} nie oznacza czasu. Znane są 2026-11-20T10:02:32Z; w czasie lokalnym 2026-11-20 10:02 "
         "i 2026-11-20; oraz 45s, 30m, 2h, 3d, 1w jako tyle czasu temu",
+    ),
+    "beyond_the_end": Wording(
+        "is beyond the end of the log, whose last position is {last}",
+        "wykracza poza koniec dziennika, którego ostatnia pozycja to {last}",
     ),
     "only_one_of": Wording("only one of {options} can be given", "można podać tylko jedno z: {options}"),
     "file_exists": Wording(
@@ -155,6 +165,12 @@ SENTENCES: Final[Mapping[str, Wording]] = {
     "number_mistyped": Wording(
         "{value} cannot be a ticket number: a digit is wrong, or two are swapped.",
         "{value} nie może być numerem zgłoszenia: jedna cyfra jest błędna albo dwie są zamienione.",
+    ),
+    "only_an_identifier": Wording(
+        "As a ticket number {value} would be wrong: a digit is wrong, or two are swapped. "
+        "It was found as another identifier.",
+        "Jako numer zgłoszenia {value} byłby błędny: jedna cyfra jest błędna albo dwie są zamienione. "
+        "Znaleziono go jako inny identyfikator.",
     ),
     # the log
     "history_gap": Wording(

@@ -91,6 +91,7 @@ class NatsServer:
         self._on_line = on_line
         self._inherit = tuple(inherit)
         self._said: deque[str] = deque(maxlen=20)
+        self._launching = True
         self._child: Child
 
     @classmethod
@@ -105,8 +106,8 @@ class NatsServer:
     ) -> NatsServer:
         """Start a server and return when it takes clients. Port 0 takes a free one, and keeps it.
 
-        `trust`: whose users are let in; without, anybody is. `on_line` gets each line of its log, `inherit`
-        are file descriptors that it keeps open.
+        `trust`: whose users are let in; without, anybody is. `on_line` gets each line of its log, but for why
+        it did not start, which is raised; `inherit` are file descriptors that it keeps open.
         Raises PortTaken, ServerDidNotStart, FileNotFoundError (no nats-server installed).
         """
         server = cls(directory, port=port, trust=trust, on_line=on_line, inherit=inherit)
@@ -149,6 +150,7 @@ class NatsServer:
         name = f"casetrail-{secrets.token_hex(4)}"  # new at each launch: proves whom we talk to
         program: list[str | Path] = [find_binary(), "-c", self._write_configuration(name)]
         self._said.clear()
+        self._launching = True
         self._child = await Child.start(program, on_line=self._take, inherit=self._inherit)
         try:
             async with asyncio.timeout(READY_WITHIN_S):
@@ -157,6 +159,7 @@ class NatsServer:
         except BaseException:  # also when cancelled: nobody else knows the child yet
             await self._child.kill()
             raise
+        self._launching = False
 
     def _write_configuration(self, name: str) -> Path:
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -199,4 +202,5 @@ class NatsServer:
 
     def _take(self, line: str) -> None:
         self._said.append(line)
-        self._on_line(line)
+        if not (self._launching and " [FTL] " in line):
+            self._on_line(line)

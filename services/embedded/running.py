@@ -48,17 +48,34 @@ def find_running(start: Path | None = None) -> Running | None:
     killed has left behind is not believed.
     """
     for data in _candidates(start or Path.cwd()):
-        running = _read(data)
-        if running is not None and is_alive(running.pid) and is_held(data):
+        if (running := _running(data)) is not None:
             return running
     return None
+
+
+def is_nearest(data: Path) -> bool:
+    """Whether the system of `data`, which is up, is the one that commands in the working directory find
+    when CASETRAIL_DATA is not set."""
+    for candidate in _nearest(Path.cwd()):
+        if _running(candidate) is not None:
+            return candidate.resolve() == data.resolve()
+    return False
 
 
 def _candidates(start: Path) -> Iterator[Path]:
     if named := os.environ.get(DATA_VARIABLE):
         yield Path(named)
     else:
-        yield from (directory / DEFAULT_DATA for directory in (start, *start.resolve().parents))
+        yield from _nearest(start)
+
+
+def _nearest(start: Path) -> Iterator[Path]:
+    yield from (directory / DEFAULT_DATA for directory in (start, *start.resolve().parents))
+
+
+def _running(data: Path) -> Running | None:
+    running = _read(data)
+    return running if running is not None and is_alive(running.pid) and is_held(data) else None
 
 
 def _read(data: Path) -> Running | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -35,7 +36,7 @@ from services.embedded.lock import data_lock
 from services.embedded.nats_server import NatsServer
 from services.embedded.output import Output
 from services.embedded.ports import HOST, PortTaken, ReservedPort, is_taken
-from services.embedded.running import DATA_VARIABLE, Running, publish, withdraw
+from services.embedded.running import DATA_VARIABLE, Running, is_nearest, publish, withdraw
 from services.embedded.service_process import ServiceProcess
 
 STOP_WITHIN_S: Final = 5.0
@@ -74,7 +75,8 @@ async def run_up(
     `serve` followed by the name of a service is the program that runs it.
     Raises DataInUse, PortTaken, ServerDidNotStart, SetupFailed, TrustInvalid, OSError.
     """
-    options.data.mkdir(mode=0o700, parents=True, exist_ok=True)  # tickets are nobody else's business
+    os.umask(0o077)  # tickets are nobody else's business
+    options.data.mkdir(parents=True, exist_ok=True)
     async with data_lock(options.data) as lock:
         system = _System(options, catalogue, serve, lock)
         stop = _listen_for_signals(system)
@@ -316,6 +318,7 @@ def _summary(data: Path, addresses: dict[str, str]) -> str:
             *(f"  {name:<{width}}  {address}" for name, address in addresses.items()),
             "",
             "In a second terminal, in this directory:",
+            *([] if is_nearest(data) else [f"  export {DATA_VARIABLE}={shlex.quote(str(data.resolve()))}"]),
             f'  {_command()} ticket open --account acme --title "No visits" --text "Help" --as jan',
             f"  {_command()} ticket list",
             f"  {_command()} events --from-start --follow",

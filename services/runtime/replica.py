@@ -1,4 +1,4 @@
-"""A service's local copy of a stream: a SQLite file that follows the log and can be deleted at any time.
+"""A service's local copy of a stream: a SQLite file that follows the log and can be made again from it.
 
 Events, the view and the position are written in one transaction. Readers that need to see a change wait
 for its position. One process owns a replica file; the file belongs to one stream, and when the stream is

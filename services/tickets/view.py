@@ -2,7 +2,8 @@
 
 A ticket's key here is the position of its opening, which is the order of every list. A text is indexed
 under `key << 12 | revision`, so that the texts of a ticket stand together and a reply never rewrites what
-was indexed before; `search.py` puts the words of a question together again.
+was indexed before; `search.py` puts the words of a question together again. Every filter of a list has an
+index in the order of the keys.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ALL_ACCOUNTS: Final = "*"
 class TicketsView:
     """What is written into the replica beside each event."""
 
-    version = "1"
+    version = "2"
     tables: Sequence[str] = (
         """CREATE TABLE IF NOT EXISTS tickets (
             opened_position INTEGER PRIMARY KEY,
@@ -45,16 +46,19 @@ class TicketsView:
         "CREATE INDEX IF NOT EXISTS tickets_by_status ON tickets (status, opened_position)",
         """CREATE INDEX IF NOT EXISTS tickets_of_account_by_status
             ON tickets (account, status, opened_position)""",
+        "CREATE INDEX IF NOT EXISTS tickets_by_topic ON tickets (topic, opened_position)",
+        """CREATE INDEX IF NOT EXISTS tickets_of_account_by_topic
+            ON tickets (account, topic, opened_position)""",
         """CREATE TABLE IF NOT EXISTS counts (
             account TEXT NOT NULL, status TEXT NOT NULL, tickets INTEGER NOT NULL,
             PRIMARY KEY (account, status)
         ) WITHOUT ROWID""",
         """CREATE TABLE IF NOT EXISTS identifiers (
             value TEXT NOT NULL, kind TEXT NOT NULL, opened_position INTEGER NOT NULL,
-            PRIMARY KEY (value, kind, opened_position)
+            PRIMARY KEY (value, opened_position, kind)
         ) WITHOUT ROWID""",
         """CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5 (
-            account, words, content='', columnsize=0, tokenize="unicode61 remove_diacritics 2"
+            words, content='', columnsize=0, prefix='2', tokenize="unicode61 remove_diacritics 2"
         )""",
     )
 
@@ -74,7 +78,7 @@ class _Batch:
         self._opened: dict[str, dict[str, Any]] = {}
         self._changed: dict[str, dict[str, Any]] = {}
         self._identifiers: list[tuple[str, str, int]] = []
-        self._texts: list[tuple[int, str, str]] = []
+        self._texts: list[tuple[int, str]] = []
         self._counts: dict[tuple[str, str], int] = {}
 
     def add(self, document: Document) -> None:
@@ -99,7 +103,7 @@ class _Batch:
             case _:
                 return  # of a later version of this service; its replica will be another file
         text_key = row["opened_position"] << REVISION_BITS | document.revision
-        self._texts.append((text_key, search_token(content["account"]), fold_for_index(words)))
+        self._texts.append((text_key, fold_for_index(words)))
 
     def _open(self, document: Document, data: dict[str, Any]) -> dict[str, Any]:
         content = document.content
@@ -157,20 +161,12 @@ class _Batch:
             list(self._changed.values()),
         )
         insert_rows(self._cursor, "identifiers", self._identifiers)
-        insert_rows(self._cursor, "texts (rowid, account, words)", self._texts)
+        insert_rows(self._cursor, "texts (rowid, words)", self._texts)
         self._cursor.executemany(
             "INSERT INTO counts VALUES (?, ?, ?) "
             "ON CONFLICT DO UPDATE SET tickets = tickets + excluded.tickets",
             [(account, status, change) for (account, status), change in self._counts.items()],
         )
-
-
-def search_token(account: str) -> str:
-    """An account as one word of the index: `acme-clinic` must not be found as `acme`.
-
-    Two accounts may share a word (`a-b`, `ab`); the index only narrows, the row decides.
-    """
-    return account.replace("-", "")
 
 
 def _words_of_opening(content: dict[str, Any]) -> str:

@@ -35,6 +35,9 @@ from tests.bench.system import append_batch, broker
 EVENTS_PER_TICKET = 5
 ACCOUNTS = 500
 ASKER = SentActor(kind=ActorKind.SYSTEM, id=TERMINAL)
+CLOSED_EVERY = 50
+RARE_TOPIC_EVERY = 1000
+CLOSED = requests.TicketStatus.CLOSED
 BATCH = 1000
 WORDS = [
     "rezerwacja", "wizyta", "błąd", "pacjent", "kalendarz", "integracja", "klinika", "dostępność", "termin",
@@ -103,10 +106,11 @@ def _ticket(chance: random.Random, account: str, number: str, ticket: int) -> li
             opened_by=person,
             title="Rezerwacje nie docierają",
             message=text(),
-            topic="bookings",
+            topic="bookings" if ticket % RARE_TOPIC_EVERY else "rare",
             identifiers=(domain.Identifier("merchant", f"M-{ticket}"),),
         )
     ]
+    closing = ticket % CLOSED_EVERY == 0
     facts += [
         domain.Replied(
             command_id=domain.CommandId(f"r{turn}"),
@@ -115,8 +119,18 @@ def _ticket(chance: random.Random, account: str, number: str, ticket: int) -> li
             author=person,
             text=text(),
         )
-        for turn in range(EVENTS_PER_TICKET - 1)
+        for turn in range(EVENTS_PER_TICKET - 1 - closing)
     ]
+    if closing:
+        facts.append(
+            domain.Closed(
+                command_id=domain.CommandId("close"),
+                at=at,
+                closed_by=person,
+                reason=domain.CloseReason.SOLVED,
+                note=text(),
+            )
+        )
     subject = subjects.ticket_events(account, number)
     return [
         (subject, translate.payload(_event(fact, account, number, revision)))
@@ -202,7 +216,15 @@ async def _reads(nc: Client, replica: Replica, guard: Guard, numbers: list[str])
     await AccessLog(on_server(nc)).account(account)
     await _timed("list: all, 50 newest", listing())
     await _timed("list: of an account, open", listing(account=account, status=requests.TicketStatus.OPEN))
+    await _timed("list: a rare topic", listing(topic="rare"))
+    await _timed("list: a rare topic, closed", listing(topic="rare", status=CLOSED))
     await _timed("search: a word of most tickets", listing(words="rezerwacja"))
+    await _timed("search: the same, closed", listing(words="rezerwacja", status=CLOSED))
+    await _timed("search: the same, a rare topic", listing(words="rezerwacja", topic="rare"))
+    await _timed(
+        "search: the same, of an account, closed",
+        listing(words="rezerwacja", account=account, status=CLOSED),
+    )
     await _timed("search: three words of most tickets", listing(words="rezerwacja lodz platnosc"))
     await _timed("search: a word of one ticket", listing(words=f"nr{len(numbers) // 2}"))
     await _timed("search: a rare and a common word", listing(words=f"rezerwacja nr{len(numbers) // 2}"))
@@ -211,6 +233,8 @@ async def _reads(nc: Client, replica: Replica, guard: Guard, numbers: list[str])
     )
     await _timed("search: a word's beginning, in an account", listing(words="rezerw*", account=account))
     await _timed("search: a word's beginning, over all", listing(words="rezerw*"))
+    await _timed("search: a letter, over all", listing(words="r*"))
+    await _timed("search: two beginnings, closed", listing(words="rezerw* pla*", status=CLOSED))
 
     async def look_up() -> None:
         await queries.lookup(requests.LookUp(actor=ASKER, value=f"m-{chance.randrange(len(numbers))}"))

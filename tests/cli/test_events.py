@@ -87,6 +87,22 @@ def test_filters_and_beginnings(casetrail: Casetrail, life: list[dict[str, Any]]
     assert events("--since", "2999-01-01T00:00:00Z") == []
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", "beyond the end of the log"), ("pl", "poza koniec")])
+def test_a_position_beyond_the_end_of_the_log_is_wrong_usage(
+    casetrail: Casetrail, life: list[dict[str, Any]], language: str, told: str
+) -> None:
+    there = casetrail.having(CASETRAIL_LANG=language)
+    for options in ((), ("--follow",)):
+        done = there.process("events", "--position", "999999", *options)
+        assert (done.code, done.out) == (2, "")
+        assert told in done.err
+    error = there.process("events", "--position", "999999", "--json").error
+    assert [(field["field"], field["rule"]) for field in error["fields"]] == [
+        ("--position", "beyond_the_end")
+    ]
+    assert error["fields"][0]["data"]["last"] >= life[-1]["position"]
+
+
 def test_a_time_without_a_zone_is_said_to_be_local(casetrail: Casetrail, account: str) -> None:
     warsaw = casetrail.having(TZ="Europe/Warsaw")
     done = warsaw.process("events", "--since", "2026-07-01", "--account", account)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contracts.number import derive_number
+import pytest
+
+from contracts.number import derive_number, is_number
 from tests.cli.conftest import JAN, OLA, OLA_ACTS, Casetrail, System
 
 NOWHERE = derive_number("acme", "a command that was never sent")
@@ -73,6 +75,29 @@ def test_a_ticket_is_shown_as_it_stood(casetrail: Casetrail, system: System) -> 
     assert (before.out, before.error["code"]) == ("", "ticket_did_not_exist")
 
 
+def test_a_point_without_a_state_is_told_for_what_it_is(casetrail: Casetrail, system: System) -> None:
+    number = system.open()["number"]
+    for point in (["--revision", "99"], ["--as-of", "1h"]):
+        done = casetrail("ticket", "show", number, *point)
+        assert (done.code, done.out) == (4, "")
+        assert done.err == (
+            f"casetrail: Ticket {shown(number)} has no state at that point: "
+            "it was opened later, or has fewer events.\n"
+        )
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "have not arrived here yet"), ("pl", "nie dotarły")])
+def test_a_position_that_the_service_has_not_reached_is_told_as_such(
+    casetrail: Casetrail, system: System, language: str, told: str
+) -> None:
+    number = system.open()["number"]
+    there = casetrail.having(CASETRAIL_LANG=language)
+    done = there("ticket", "show", number, "--position", "99999")
+    assert (done.code, done.out) == (5, "")
+    assert told in done.err
+    assert "casetrail up" not in done.err
+
+
 def test_a_repeated_command_has_one_effect_and_the_same_answer(casetrail: Casetrail, system: System) -> None:
     number = system.open()["number"]
     reply = (
@@ -137,6 +162,42 @@ def test_anything_in_hands_is_looked_up(casetrail: Casetrail, system: System, ac
     mistyped = casetrail("ticket", "lookup", number[:-1] + str((int(number[-1]) + 1) % 10), "--json")
     assert (mistyped.code, mistyped.object["number_mistyped"]) == (2, True)
     assert mistyped.error["fields"][0]["rule"] == "number_mistyped"
+
+
+def test_ten_digits_that_are_no_ticket_number_may_be_another_identifier(
+    casetrail: Casetrail, system: System, account: str
+) -> None:
+    digits = next(f"{n:010d}" for n in range(10**9, 10**9 + 20) if not is_number(f"{n:010d}"))
+    number = system.open(account=account, identifier=f"order={digits}")["number"]
+    lookup = ("ticket", "lookup", digits, "--account", account)
+    found = casetrail(*lookup)
+    assert found.code == 0
+    assert shown(number) in found.out
+    assert f"As a ticket number {digits} would be wrong" in found.err
+    assert "byłby błędny" in casetrail.having(CASETRAIL_LANG="pl")(*lookup).err
+    as_json = casetrail(*lookup, "--json")
+    assert (as_json.object["number_mistyped"], as_json.err) == (True, "")
+    assert casetrail("ticket", "lookup", number, "--account", account).err == ""
+
+
+def test_a_title_and_a_text_cannot_reorder_what_stands_on_the_terminal(
+    casetrail: Casetrail, system: System, account: str
+) -> None:
+    evil, seen = "a\u202eb\u2066c\u200fd", "a<U+202E>b<U+2066>c<U+200F>d"
+    ticket = system.open(
+        account=account, title=evil, text=f"Dzień {evil}", identifier=f"order={account}{evil}"
+    )
+    by = ("--as", "agent:ola", "--account", account)
+    casetrail("ticket", "close", ticket["number"], "--reason", "solved", "--note", evil, *by)
+    casetrail("ticket", "reopen", ticket["number"], "--reason", evil, *by)
+    page = casetrail("ticket", "show", ticket["number"])
+    assert page.out.count(seen) == 5
+    for done in (page, casetrail("ticket", "list", "--account", account)):
+        assert seen in done.out
+        assert "\u202e" not in done.out
+    exact = casetrail("ticket", "show", ticket["number"], "--json").object
+    assert exact["title"] == evil
+    assert exact["events"][0]["event"]["data"]["content"]["message"] == f"Dzień {evil}"
 
 
 def test_what_is_not_there_is_exit_code_4(casetrail: Casetrail) -> None:

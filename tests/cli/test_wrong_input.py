@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from contracts import wording
 from contracts.number import derive_number
 from services.cli.main import app
+from services.credentials.nkeys import KeyKind, KeyPair, write_private
 from tests.cli.conftest import JAN, PROGRAM, Casetrail, System
 
 NUMBER = derive_number("acme", "a command that was never sent")
@@ -27,23 +30,26 @@ WRONG = {
     "NUL": (REPLY, b"a\0b", "--text", "text_control_character"),
     "escape": (REPLY, b"\x1b[2J", "--text", "text_control_character"),
     "invalid UTF-8": (REPLY, "zażółć".encode("cp1250"), "--text", "not_utf8"),
+    "text of invalid UTF-8": ((*OPEN, "--text", "ab\udcff"), b"", "--text", "not_utf8"),
+    "title of invalid UTF-8": ((*OPEN, "--title", "\udcb9"), b"", "--title", "not_utf8"),
+    "identifier of invalid UTF-8": ((*OPEN, "--identifier", "a=\udcff"), b"", "--identifier", "not_utf8"),
     "70 KB": (REPLY, b"x" * 70_000, "--text", "input_too_long"),
     "nothing on standard input": (REPLY, b"", "--text", "text_blank"),
     "blank text": ((*OPEN, "--text", " "), b"", "--text", "text_blank"),
     "text of 70 KB": ((*OPEN, "--text", "ż" * 35_000), b"", "--text", "text_too_long"),
     "long title": ((*OPEN, "--title", "x" * 201), b"", "--title", "string_too_long"),
-    "e-mail as account": ((*OPEN, "--account", "a@b.c"), b"", "--account", "string_pattern_mismatch"),
+    "e-mail as account": ((*OPEN, "--account", "a@b.c"), b"", "--account", "account_id_shape"),
     "half an address": ((*OPEN, "--as", "jan@"), b"", "--as", "person_address"),
     "another system": ((*OPEN, "--as", "system:acme_sync"), b"", "--as", "another_system"),
     "unknown capacity": ((*OPEN, "--as", "boss:ola"), b"", "--as", "person_kind"),
-    "person with a space": ((*OPEN, "--as", "Jan Kowalski"), b"", "--as", "string_pattern_mismatch"),
+    "person with a space": ((*OPEN, "--as", "Jan Kowalski"), b"", "--as", "person_id_shape"),
     "identifier without kind": ((*OPEN, "--identifier", "M-77"), b"", "--identifier", "identifier_shape"),
     "identifier of a wrong kind": (
-        (*OPEN, "--identifier", "A B=1"), b"", "--identifier", "string_pattern_mismatch",
+        (*OPEN, "--identifier", "A B=1"), b"", "--identifier", "code_shape",
     ),
     "too many identifiers": ((*OPEN, *["--identifier", "a=b"] * 21), b"", "--identifier", "too_long"),
     "followed number": ((*OPEN, "--follows", "12"), b"", "--follows", "number_shape"),
-    "command id": ((*OPEN, "--command-id", "a b"), b"", "--command-id", "string_pattern_mismatch"),
+    "command id": ((*OPEN, "--command-id", "a b"), b"", "--command-id", "command_id_shape"),
     "revision 0": (("ticket", "show", NUMBER, "--revision", "0"), b"", "--revision", "greater_than_equal"),
     "revision in words": (("ticket", "show", NUMBER, "--revision", "two"), b"", "--revision", "int_parsing"),
     "two points": (
@@ -57,7 +63,7 @@ WRONG = {
     "unknown kind": (("events", "--kind", "lost"), b"", "--kind", "enum"),
     "negative position": (("events", "--position", "-1"), b"", "--position", "greater_than_equal"),
     "no ticket": (("events", "--ticket", "12"), b"", "--ticket", "number_shape"),
-    "wildcard": (("events", "--account", ">"), b"", "--account", "string_pattern_mismatch"),
+    "wildcard": (("events", "--account", ">"), b"", "--account", "account_id_shape"),
     "two beginnings": (("events", "--from-start", "--since", "1h"), b"", "--since", "only_one_of"),
     "events since when": (("events", "--since", "soon"), b"", "--since", "time_shape"),
 }  # fmt: skip
@@ -87,9 +93,9 @@ def test_wrong_input_names_the_option_and_the_rule(
 def test_every_broken_rule_is_told_at_once() -> None:
     wrong = CliRunner().invoke(app, [*OPEN, "--title", "x" * 201, "--account", "A", "--topic", "ż"])
     assert wrong.stderr.splitlines() == [
-        "casetrail: --account: does not match ^[a-z0-9][a-z0-9-]{1,31}$",
+        "casetrail: --account: " + wording.rule("account_id_shape", {}),
         "casetrail: --title: is longer than 200 characters",
-        "casetrail: --topic: does not match ^[a-z0-9][a-z0-9_-]{0,63}$",
+        "casetrail: --topic: " + wording.rule("code_shape", {}),
     ]
 
 
@@ -116,6 +122,15 @@ def test_unknown_and_missing_options_are_wrong_usage(arguments: Sequence[str]) -
     wrong = CliRunner().invoke(app, arguments)
     assert (wrong.exit_code, wrong.stdout) == (2, "")
     assert "Usage:" in wrong.stderr
+
+
+def test_arguments_that_are_not_utf8_are_told_by_their_byte(nowhere: Casetrail) -> None:
+    done = subprocess.run(
+        [*map(os.fsencode, PROGRAM), *map(os.fsencode, OPEN), b"--text", b"\xc5\xbc\xff"],
+        env=nowhere.env, capture_output=True, timeout=30, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr == b"casetrail: --text: is not valid UTF-8: byte 3 is 0xFF\n"
 
 
 def test_standard_input_is_read_to_its_limit_and_no_further(nowhere: Casetrail) -> None:
@@ -156,6 +171,26 @@ def test_the_environment_wins_over_what_runs_here(system: System) -> None:
         CASETRAIL_NATS_URL=url, CASETRAIL_NATS_CREDS=creds, CASETRAIL_NATS_INBOX_USER="cli"
     )("ticket", "list")
     assert (named.code, named.err) == (0, "")
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", "refused the credentials"), ("pl", "dane logowania")])
+def test_refused_credentials_are_not_taken_for_a_system_that_does_not_run(
+    system: System, nowhere: Casetrail, tmp_path: Path, language: str, told: str
+) -> None:
+    url = json.loads((system.data / "up.json").read_text())["nats_url"]
+    stranger = tmp_path / "stranger.nk"  # a key that is unknown to the server
+    write_private(stranger, KeyPair.new(KeyKind.USER).seed)
+    without = nowhere.having(CASETRAIL_NATS_URL=url, CASETRAIL_LANG=language)
+    for there in (
+        without,
+        without.having(CASETRAIL_NATS_NKEY_SEED_FILE=str(stranger)),
+    ):
+        for command in (("ticket", "list"), ("events",)):
+            done = there(*command)
+            assert (done.code, done.out) == (5, "")
+            assert told in done.err
+            assert "casetrail up" not in done.err
+    assert without("ticket", "list", "--json").error["code"] == "credentials_refused"
 
 
 @pytest.mark.parametrize("variable", ["CASETRAIL_NATS_URL", "CASETRAIL_NATS_NKEY_SEED_FILE"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -11,6 +12,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+import contracts.client
 from contracts.client import (
     Malformed,
     NotFound,
@@ -25,6 +27,8 @@ from contracts.errors import STATUS_HEADER, ErrorKind, ErrorReply
 from contracts.requests import SentActor
 from contracts.tickets import requests
 from services.embedded.nats_server import NatsServer
+from services.runtime.replica import Replica
+from services.runtime.settings import RuntimeSettings
 
 NUMBER = "4830291741"
 REPLY = requests.ReplyToTicket(
@@ -87,12 +91,38 @@ ANSWER = DONE.model_dump_json().encode()
 
 @pytest.mark.parametrize("first", [BUSY, None], ids=["turned away", "lost"])
 async def test_the_same_command_is_sent_again_until_it_is_answered(
-    nats_client: Client, first: RequestFailed | None
+    nats_client: Client, first: RequestFailed | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(contracts.client, "ATTEMPT_S", 0.5)
     service = await starting(nats_client, first, ANSWER)
     assert await Tickets(nats_client).reply(REPLY) == DONE
     sent = [requests.ReplyToTicket.model_validate_json(msg.data) for msg in service.received]
     assert sent == [REPLY, REPLY]
+
+
+def test_an_attempt_outlasts_whatever_a_service_waits_for() -> None:
+    """Its named reason arrives, and a request is never sent again while the service still works on it."""
+    replica_waits_s = inspect.signature(Replica.wait_for).parameters["timeout_s"].default
+    assert max(replica_waits_s, RuntimeSettings().request_timeout_s) < contracts.client.ATTEMPT_S
+
+
+async def test_what_was_lost_with_the_connection_is_asked_again_at_once(nats_server: NatsServer) -> None:
+    async def expected(_error: Exception) -> None:
+        """The broker goes away in this test."""
+
+    nc = await nats.connect(
+        nats_server.url, reconnect_time_wait=0.1, max_reconnect_attempts=-1, error_cb=expected
+    )
+    service = await starting(nc, None, ANSWER)
+    asking = asyncio.create_task(Tickets(nc).reply(REPLY))
+    async with asyncio.timeout(5):  # less than an attempt
+        while not service.received:
+            await nc.flush()
+        await nats_server.kill()
+        await nats_server.start_again()
+        assert await asking == DONE
+    assert len(service.received) == 2
+    await nc.close()
 
 
 async def test_a_service_that_comes_up_meanwhile_answers(nats_client: Client) -> None:

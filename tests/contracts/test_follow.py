@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import nats
 import pytest
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from contracts.follow import MAX_BUFFERED, Batch, Follower, FollowError, NoJetStream
+from contracts.follow import MAX_BUFFERED, Batch, BeyondTheEnd, Follower, FollowError, NoJetStream
 from contracts.subjects import OUTSIDE_DOMAIN, TICKETS, ticket_events
 from services.embedded.nats_server import NatsServer
 from services.runtime.streams import ensure_streams
@@ -125,6 +125,47 @@ async def test_a_time_far_off_is_what_it_says(nc: Client, year: int, seen: int) 
     async with contextlib.aclosing(following.batches()) as batches:
         assert (await anext(batches)).pending == seen
         assert following.position == 2 - seen
+
+
+async def test_what_is_recorded_before_a_time_to_come_is_left_out(
+    nats_server: NatsServer, nc: Client
+) -> None:
+    await put(nc, 1)
+    since = datetime.now(UTC) + timedelta(seconds=2)
+    following = Follower(nc, TICKETS.name, TICKETS.subjects[0], names=["f-0"], since=since)
+    async with contextlib.aclosing(following.batches(wait_s=0.1)) as batches, asyncio.timeout(WITHIN_S):
+        assert await anext(batches) == Batch((), 0)
+        await put(nc, 1)
+        await nats_server.kill()
+        await nats_server.start_again()
+        await put(nc, 1)
+        too_early = await last_position(nc)
+        seen: list[int] = []
+        while not seen:
+            await put(nc, 1)
+            seen += [message.position for message in (await anext(batches)).messages]
+    assert seen[0] > too_early
+    stored = await nc.jetstream().get_msg(TICKETS.name, seen[0])
+    assert stored.time is not None
+    assert stored.time >= since
+    before = await nc.jetstream().get_msg(TICKETS.name, seen[0] - 1)
+    assert before.time is not None
+    assert before.time < since
+
+
+@pytest.mark.parametrize("account", ["*", "acme"])
+async def test_beyond_the_end_of_the_log_there_is_nothing_to_resume(nc: Client, account: str) -> None:
+    with pytest.raises(BeyondTheEnd, match="position 1 is beyond the end of the log, which is at 0"):
+        await anext(follower(nc, account=account, after=1).batches())
+    await put(nc, 2)
+    await put(nc, 1, account="globex")
+    with pytest.raises(BeyondTheEnd) as told:
+        await anext(follower(nc, account=account, after=4).batches())
+    assert (told.value.after, told.value.last) == (4, 3)
+    async with contextlib.aclosing(follower(nc, account=account, after=3).batches()) as batches:
+        assert await anext(batches) == Batch((), 0)
+        await put(nc, 1)
+        assert await positions(batches, up_to=4) == [4]
 
 
 async def test_a_filter_leaves_gaps_in_positions_only(nc: Client) -> None:

@@ -130,10 +130,10 @@ MIB = 1024 * 1024
         (ReplyToTicket, ("text",), "\n", "text_blank"),
         (ReplyToTicket, ("number",), "4830291742", "number_check_digit"),
         (ReplyToTicket, ("number",), "12", "number_shape"),
-        (ReplyToTicket, ("account",), "events.>", "string_pattern_mismatch"),
-        (ReplyToTicket, ("command_id",), "x" * 65, "string_pattern_mismatch"),
+        (ReplyToTicket, ("account",), "events.>", "account_id_shape"),
+        (ReplyToTicket, ("command_id",), "x" * 65, "command_id_shape"),
         (ReplyToTicket, ("actor", "kind"), "root", "enum"),
-        (ReplyToTicket, ("actor", "id"), "anna@example.com", "string_pattern_mismatch"),
+        (ReplyToTicket, ("actor", "id"), "anna@example.com", "person_id_shape"),
         (ReplyToTicket, ("via",), "fax", "enum"),
         (OpenTicket, ("title",), "x" * 201, "string_too_long"),
         (OpenTicket, ("title",), "two\nlines", "text_control_character"),
@@ -167,7 +167,7 @@ MIB = 1024 * 1024
         (ListTickets, ("limit",), 0, "greater_than_equal"),
         (ListTickets, ("limit",), 201, "less_than_equal"),
         (ListTickets, ("words",), "x" * 129, "string_too_long"),
-        (ListTickets, ("identifier", "kind"), "Merchant ID", "string_pattern_mismatch"),
+        (ListTickets, ("identifier", "kind"), "Merchant ID", "code_shape"),
         (LookUp, ("value",), " ", "text_blank"),
         (LookUp, ("limit",), 51, "less_than_equal"),
     ],
@@ -182,7 +182,7 @@ def test_a_limit_is_named_with_its_field(model: type[Sent], path: Path, value: o
 def test_several_fields_are_told_at_once() -> None:
     document = {**FULL[ReplyToTicket], "number": "1", "text": "", "account": "A"}
     assert broken_rules(ReplyToTicket, document) == [
-        ("account", "string_pattern_mismatch"),
+        ("account", "account_id_shape"),
         ("number", "number_shape"),
         ("text", "text_blank"),
     ]

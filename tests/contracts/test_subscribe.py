@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import json
 import os
+import re
 import sys
 import textwrap
 from collections.abc import AsyncGenerator, Sequence
@@ -19,7 +20,7 @@ import pytest
 from nats.aio.client import Client
 
 import contracts.subscribe
-from contracts.follow import FollowError
+from contracts.follow import BeyondTheEnd, FollowError
 from contracts.subjects import CONSUMERS_PER_USER, TICKETS
 from contracts.subjects import ticket_events as subject_of
 from contracts.subscribe import (
@@ -138,6 +139,41 @@ async def test_it_resumes_after_a_position_begins_at_a_time_or_now(log: Log) -> 
     assert await drained(ticket_events(nc, account=ACME, since=between, follow=False)) == [(3, T1, 3)]
     with pytest.raises(ValueError, match="not both"):
         await drained(ticket_events(nc, after=1, since=between))
+
+
+async def test_a_subscriber_is_told_that_its_position_is_of_another_log(log: Log) -> None:
+    await log.put(document("opened", T1, 1))
+    nc = await log.subscriber()
+    with pytest.raises(BeyondTheEnd) as told:
+        await drained(ticket_events(nc, account=ACME, after=2))
+    assert told.value.last == 1
+    assert await drained(ticket_events(nc, account=ACME, after=1, follow=False)) == []
+    assert log.nats.violations == []
+
+
+async def test_a_ticket_is_named_in_any_spelling(log: Log) -> None:
+    await log.put(document("opened", T1, 1), document("opened", T2, 1))
+    nc = await log.subscriber()
+    spelled = f"{T1[:3]}-{T1[3:6]} {T1[6:]}"
+    assert await drained(ticket_events(nc, account=ACME, ticket=spelled, follow=False)) == [(1, T1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"ticket": "4830291742"}, "ticket '4830291742' is not a ticket number: a digit of 483-029-1742"),
+        ({"ticket": "12"}, "ticket '12' must be a ticket number"),
+        ({"ticket": ""}, "ticket '' must be a ticket number"),
+        ({"account": ">"}, "account '>' must be an account id"),
+        ({"account": ""}, "account '' must be an account id"),
+    ],
+    ids=str,
+)
+async def test_what_cannot_be_a_ticket_or_an_account_is_refused(
+    nats_client: Client, wrong: dict[str, str], told: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        await drained(ticket_events(nats_client, **wrong))  # type: ignore[arg-type]
 
 
 async def test_tickets_and_kinds_are_filtered(log: Log) -> None:
@@ -283,8 +319,12 @@ async def test_it_also_works_where_there_are_no_users(nats_server: NatsServer, n
 async def test_the_example_of_the_documentation_runs(log: Log, tmp_path: Path) -> None:
     words = inspect.getdoc(contracts.subscribe) or ""
     program = textwrap.dedent("\n".join(line for line in words.splitlines() if line.startswith("    ")))
-    seed = str(log.nats.seed_file(f"{ACME}-systems"))
-    for shown, real in (("nats://127.0.0.1:4222", log.nats.server.url), ("acme-systems.nk", seed)):
+    user = f"{ACME}-systems"
+    for shown, real in (
+        ("nats://127.0.0.1:4222", log.nats.server.url),
+        ("acme_systems.creds", str(log.nats.creds_file(user))),
+        ("_INBOX.acme_systems", f"_INBOX.{user}"),
+    ):
         assert shown in program
         program = program.replace(shown, real)
     await log.put(document("opened", T1, 1))

@@ -99,6 +99,16 @@ def test_any_bytes_at_all_are_refused_in_words(model: type[Any], payload: bytes)
     assert_has_words(model, payload)
 
 
+def test_a_point_at_which_a_ticket_has_no_state_may_be_too_early_or_too_late() -> None:
+    for language, early, late in (
+        ("en", "opened later", "fewer events"),
+        ("pl", "otwarto je później", "mniej zdarzeń"),
+    ):
+        said = wording.refusal("ticket_did_not_exist", {"number": "4830291741"}, language)  # type: ignore[arg-type]
+        assert early in said
+        assert late in said
+
+
 def test_words_are_filled_from_the_data_of_the_error() -> None:
     said = wording.refusal("ticket_is_open", {"number": "4830291741"}, "pl")
     assert said == "Zgłoszenie 483-029-1741 jest otwarte; ponownie otworzyć można tylko zgłoszenie zamknięte."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -159,6 +160,32 @@ async def test_up_starts_everything_and_can_be_found(
     await nc.close()
 
 
+async def test_the_commands_of_the_summary_find_the_system_as_they_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    default = await Up.start("tests.embedded.tiny", "up", ".casetrail", "alpha", cwd=tmp_path)
+    elsewhere = await Up.start("tests.embedded.tiny", "up", "other place", "beta", cwd=tmp_path)
+    try:
+        for up in (default, elsewhere):
+            await up.until("Ctrl-C stops it")
+        assert [line for line in default.printed if "export" in line] == []
+        (export,) = (line.strip() for line in elsewhere.printed if "export" in line)
+        assert "ticket open" in elsewhere.printed[elsewhere.printed.index(f"  {export}") + 1]
+        name, _, value = export.removeprefix("export ").partition("=")
+        found = find_running(tmp_path)
+        assert found is not None
+        assert found.pid == default.process.pid
+        monkeypatch.setenv(name, *shlex.split(value))
+        found = find_running()
+        assert found is not None
+        assert found.pid == elsewhere.process.pid
+    finally:
+        for up in (default, elsewhere):
+            up.signal(signal.SIGTERM)
+            await up.ended(within_s=10)
+
+
 async def test_ctrl_c_stops_everything_in_order(start_up: StartUp, data: Path) -> None:
     up = await start_up("alpha", "beta")
     up.signal(signal.SIGINT)
@@ -253,8 +280,9 @@ async def test_a_taken_port_is_told_with_the_option_that_changes_it(
         "services.cli.main", "up", "--data", str(data), "--nats-port", str(nats_server.port), cwd=tmp_path
     )
     assert await up.ended(within_s=5) == 2
-    assert f"port {nats_server.port} for nats-server is taken" in up.printed[-1]
-    assert "--nats-port" in up.printed[-1]
+    (told,) = up.printed
+    assert f"port {nats_server.port} for nats-server is taken" in told
+    assert "--nats-port" in told
     assert processes_of(data) == []
 
 

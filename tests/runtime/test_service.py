@@ -239,3 +239,11 @@ async def test_a_misspelt_variable_is_told(nc: Client, start: Start) -> None:
     await ensure_streams(nc, replicas=1)
     process = await start(CASETRAIL_LOG_LEVLE="debug")
     assert (await process.logged("settings.unknown"))["variable"] == "CASETRAIL_LOG_LEVLE"
+
+
+async def test_what_people_wrote_can_be_read_by_nobody_else(nc: Client, start: Start, tmp_path: Path) -> None:
+    await ensure_streams(nc, replicas=1)
+    async with ready(start):
+        files = list((tmp_path / "data").iterdir())
+        assert any(file.suffix == ".sqlite" for file in files)
+        assert [file.name for file in files if file.stat().st_mode & 0o077] == []

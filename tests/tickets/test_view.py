@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from eventsourcing.sqlite import SQLiteDatastore
 from hypothesis import HealthCheck, given, settings
@@ -18,15 +19,16 @@ from contracts.envelope import Via
 from contracts.number import derive_number
 from contracts.tickets import requests
 from services.runtime.digest import digest
+from services.runtime.folding import fold
 from services.runtime.ids import uuid7
 from services.runtime.recorder import Document, PositionRecorder
 from services.tickets import domain, queries, search, translate
 from services.tickets.view import TicketsView
-from tests.tickets.scenarios import minute
+from tests.tickets.scenarios import closed, minute, opened, reopened, replied
 from tests.tickets.test_translate import facts
 
 ACCOUNTS = ("acme", "acme-clinic", "globex")
-NUMBERS = tuple(derive_number("x", str(n)) for n in range(4))
+NUMBERS = tuple(derive_number("x", str(n)) for n in range(8))
 
 steps = st.lists(st.tuples(st.sampled_from(NUMBERS), facts), min_size=1, max_size=25)
 
@@ -164,6 +166,115 @@ def test_every_word_of_every_text_finds_its_ticket_and_all_of_them_together_do(
                 found = search.page(cursor, wanted, before=None, limit=100).rows
                 assert each.subject in [row["number"] for row in found], (asked, said)
                 assert {row["account"] for row in found} == {account}
+
+
+TOPICS = ("bookings", "payments")
+WORDS = ("rezerwacja", "rezerwacje", "rezygnacja", "Gość", "ość", "r", "Łódź", "12", "w")
+
+texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
+few_words: st.SearchStrategy[domain.TicketFact] = st.one_of(
+    st.builds(
+        lambda text, topic, value: replace(
+            opened(),
+            title="x",
+            message=text,
+            topic=topic,
+            questionnaire=None,
+            answers=(),
+            follows=None,
+            identifiers=value,
+        ),
+        texts,
+        st.sampled_from(TOPICS),
+        st.lists(
+            st.builds(domain.Identifier, st.sampled_from(["merchant", "reference"]), st.sampled_from("ab")),
+            max_size=2,
+        ).map(tuple),
+    ),
+    texts.map(lambda text: replied(text=text)),
+    texts.map(lambda text: replace(closed(), note=text)),
+    texts.map(lambda text: replace(reopened(), reason=text)),
+)
+filters = st.builds(
+    search.Filter,
+    account=st.none() | st.sampled_from(ACCOUNTS),
+    status=st.sampled_from([None, "open", "closed"]),
+    topic=st.none() | st.sampled_from(TOPICS),
+    number=st.none() | st.none() | st.sampled_from(NUMBERS),
+    identifier=st.sampled_from([None, None, "a", "B"]),
+    identifier_kind=st.sampled_from([None, "merchant"]),
+    words=st.lists(
+        st.sampled_from([*WORDS, "rez*", "re*", "r*", "rezerwacj*", "goś*", "o*", "ł*", "łó*", "1*", "nic*"]),
+        max_size=3,
+    ).map(lambda words: search.split_words(" ".join(words))),
+)
+narrow: dict[str, Any] = {
+    "_KEYS_AT_ONCE": 2, "_TEXTS_AT_ONCE": 2, "_MAX_ENDINGS": 2, "_NARROWEST": 1, "_FIRST": 2, "_WIDEST": 4,
+}  # fmt: skip
+
+
+def passes(wanted: search.Filter, ticket: requests.Ticket, said: set[str]) -> bool:
+    """What a filter means, said once more."""
+    return (
+        all(
+            getattr(wanted, name) in (None, getattr(ticket, name))
+            for name in ("account", "status", "topic", "number")
+        )
+        and (
+            wanted.identifier is None
+            or any(
+                identifier.value == fold(wanted.identifier)
+                and wanted.identifier_kind in (None, identifier.kind)
+                for identifier in ticket.identifiers
+            )
+        )
+        and all(
+            any(one.startswith(fold(word[:-1])) if word.endswith("*") else one == fold(word) for one in said)
+            for word in wanted.words
+        )
+    )
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(NUMBERS), few_words), min_size=1, max_size=60),
+    st.lists(filters, min_size=1, max_size=8),
+    st.sampled_from([1, 30, 500]),
+    st.sampled_from([1, 3, 100]),
+    st.sampled_from([{}, narrow]),
+)
+@settings(unhurried, max_examples=150)
+def test_the_pages_of_any_filter_are_together_what_looking_at_every_ticket_finds(
+    moves: list[tuple[str, domain.TicketFact]],
+    asked: list[search.Filter],
+    steps: int,
+    limit: int,
+    bounds: dict[str, Any],
+) -> None:
+    documents = documents_of(moves)
+    said: dict[str, set[str]] = {}
+    for each in documents:
+        texts = texts_of(each.content["data"]["content"])
+        said.setdefault(each.subject, set()).update(fold(word) for text in texts for word in text.split())
+    tickets = [pictured(documents, number) for number in reversed(said)]
+    with (
+        recorded(documents, [7]) as (datastore, _),
+        datastore.transaction(commit=False) as cursor,
+        mock.patch.multiple(search, **{"MAX_STEPS": steps, **bounds}),
+    ):
+        for wanted in asked:
+            found: list[str] = []
+            before: int | None = None
+            while True:
+                page = search.page(cursor, wanted, before=before, limit=limit)
+                assert len(page.rows) <= limit
+                found += [row["number"] for row in page.rows]
+                if page.next_before is None:
+                    break
+                assert before is None or page.next_before < before
+                before = page.next_before
+            assert found == [
+                ticket.number for ticket in tickets if passes(wanted, ticket, said[ticket.number])
+            ]
 
 
 @given(steps, sizes, sizes)

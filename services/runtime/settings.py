@@ -110,7 +110,7 @@ class RuntimeSettings(BaseSettings):
     )
     data_dir: Path = Field(
         default=Path(".casetrail/data"),
-        description="Directory of the replica files. Stopped, a service can lose them: they are built again from the log.",
+        description="Directory of the replica files; one that is missing is built from the log at start.",
     )
     health_host: str = Field(
         default="127.0.0.1",

@@ -149,7 +149,7 @@ async def test_what_is_refused_is_told_in_the_persons_language_and_by_the_exit_c
         (("appoint", "--agent", "a@x.pl", "--auditor", "b@x.pl"), "--auditor: exactly one of"),
         (("appoint", "--agent", "ola"), "--agent: holds no e-mail address"),
         (("role", "--account", "acme", "--person", "x", "--role", "boss"), "--role: must be 'member'"),
-        (("register", "--account", "ACME", "--name", "x"), "--account: does not match"),
+        (("register", "--account", "ACME", "--name", "x"), "--account: must be an account id"),
         (("register", "--account", "acme", "--name", "x", "--language", "polski"), "--language: does"),
         (("invite", "--account", "acme", "--email", "jan"), "--email: must be an e-mail address"),
         (("invite", "--account", "acme", "--email", ANNA, "--valid-days", "31"), "--valid-days: must be at"),

@@ -187,7 +187,7 @@ def test_a_title_and_a_text_cannot_reorder_what_stands_on_the_terminal(
     ticket = system.open(
         account=account, title=evil, text=f"Dzień {evil}", identifier=f"order={account}{evil}"
     )
-    by = ("--as", "agent:ola", "--account", account)
+    by = ("--as", OLA, "--account", account)
     casetrail("ticket", "close", ticket["number"], "--reason", "solved", "--note", evil, *by)
     casetrail("ticket", "reopen", ticket["number"], "--reason", evil, *by)
     page = casetrail("ticket", "show", ticket["number"])

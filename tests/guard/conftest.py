@@ -21,6 +21,8 @@ from prometheus_client import CollectorRegistry
 
 from contracts.access.roles import PlatformRole, SystemMay
 from contracts.errors import STATUS_HEADER
+from contracts.registry import REQUESTS
+from contracts.requests import Query
 from contracts.subjects import inbox_prefix, request, system_request
 from services.credentials.creds import creds_file
 from services.credentials.operator import Operator
@@ -84,6 +86,7 @@ class World:
         self._creds = creds
         self._clients = clients
         self._asking: dict[str, Client] = {}
+        self._seen: dict[str, int] = {}
         self.root: Client
         self.access: AccessLog
 
@@ -109,7 +112,11 @@ class World:
         if user not in self._asking:
             self._asking[user] = await self.connect(user)
         whole = body if actor is None else {"actor": actor, **body}
-        return await self._asking[user].request(subject, json.dumps(whole).encode(), timeout=15)
+        if issubclass(REQUESTS[request(service, name)].asks, Query):
+            whole = {"at_least": self._seen.get(service, 0), **whole}  # people see what was done before
+        reply = await self._asking[user].request(subject, json.dumps(whole).encode(), timeout=15)
+        self._seen[service] = max(self._seen.get(service, 0), json.loads(reply.data).get("position", 0))
+        return reply
 
     async def ask(self, actor: Actor | None, name: str, /, **body: Any) -> tuple[str | None, Document]:
         """The status header, if any, and the answer."""

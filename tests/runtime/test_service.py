@@ -20,6 +20,7 @@ from nats.aio.client import Client
 
 from services.runtime.service import EXIT_FAILED, EXIT_OK, EXIT_UNAVAILABLE, EXIT_USAGE
 from services.runtime.streams import ensure_streams
+from tests.access_log import AccessLog, member, on_server
 from tests.runtime.conftest import DEADLINE_S, NatsServer
 
 TICKETS = "from services.tickets.app import main; raise SystemExit(main())"
@@ -133,7 +134,8 @@ async def readiness(port: int) -> tuple[int, dict[str, Any]]:
 async def test_it_serves_until_it_is_told_to_stop(nc: Client, start: Start, sign: signal.Signals) -> None:
     await ensure_streams(nc, replicas=1)
     async with ready(start) as (process, port):
-        assert await readiness(port) == (200, {"broker": None, "requests": None, "replica": None})
+        checks = {"broker": None, "requests": None, "replica": None, "access": None}
+        assert await readiness(port) == (200, checks)
         await nc.request("$SRV.PING.tickets", b"", timeout=5)
         began = time.monotonic()
         process.send(sign)
@@ -145,11 +147,13 @@ async def test_it_serves_until_it_is_told_to_stop(nc: Client, start: Start, sign
 
 async def test_requests_under_way_are_answered_before_it_ends(nc: Client, start: Start) -> None:
     await ensure_streams(nc, replicas=1)
+    await AccessLog(on_server(nc)).account("acme", members=["jan@acme.example"])
+    jan = member("jan@acme.example")["id"]
     async with ready(start) as (process, _):
 
         def command(n: int) -> bytes:
             return json.dumps(
-                {"command_id": f"c{n}", "account": "acme", "actor": {"kind": "member", "id": "jan"},
+                {"command_id": f"c{n}", "account": "acme", "actor": {"kind": "member", "id": jan},
                  "title": "x", "message": "x"}
             ).encode()  # fmt: skip
 

@@ -28,12 +28,13 @@ MAX_STEPS: Final = 500
 """What one page may take, in units of about 20 microseconds."""
 
 _WORD_STEPS: Final = 4
-_MATERIALISING_STEPS: Final = 150
+_MATERIALISING_STEPS: Final = 300
 _KEYS_AT_ONCE: Final = 64
-_TEXTS_AT_ONCE: Final = 4000
-_MAX_ENDINGS: Final = 32
+_TEXTS_AT_ONCE: Final = 10_000
+_MAX_ENDINGS: Final = 64
 
-_NARROWEST, _FIRST, _WIDEST = 16, 128, 4096  # windows, in positions of the log
+_NARROWEST, _FIRST, _WIDEST = 16, 128, 4096
+"""Windows, in positions of the log: where others make a word jump, a narrow one will do."""
 
 _REVISIONS: Final = (1 << REVISION_BITS) - 1
 _MARKS: Final = re.compile(r"[\u0300-\u036f]+")
@@ -110,7 +111,7 @@ class _Source(Protocol):
 def _in_all(sources: Sequence[_Source], newest: int, steps: Steps) -> Iterator[int]:
     """The tickets of which every source has each, newest first, as far as the steps go."""
     wanted = newest
-    while steps.left > 0 or wanted == newest:  # a page gets on by one ticket at least, or there is no end
+    while steps.left > 0:  # each round gets on by one ticket at least, so the pages come to an end
         for source in sources:
             found = source.at_or_below(wanted)
             if found is None:
@@ -184,7 +185,8 @@ class _Listed:
         if not self._more:
             return None
         statement = self._statement
-        self._steps.left -= statement.steps
+        if self._keys:  # what every page has to begin with leaves it all its steps
+            self._steps.left -= statement.steps
         self._cursor.execute(statement.sql, (*statement.values, key, statement.at_once))
         self._keys = [row[0] for row in self._cursor.fetchall()]
         self._next = 0
@@ -256,7 +258,7 @@ def _word(cursor: SQLiteCursor, word: str, steps: Steps) -> _Source:
     if not word.endswith("*"):
         return _Matching(cursor, f"words : {_quoted(word)}", steps, _WORD_STEPS)
     beginning = word.rstrip("*")
-    endings = _endings(cursor, beginning, steps)
+    endings = _endings(cursor, beginning)
     if endings is None:
         match = f"words : {_quoted(beginning)}*"
         statement = _Statement(
@@ -271,7 +273,7 @@ def _word(cursor: SQLiteCursor, word: str, steps: Steps) -> _Source:
     return _Matching(cursor, match, steps, _WORD_STEPS + len(endings))
 
 
-def _endings(cursor: SQLiteCursor, beginning: str, steps: Steps) -> list[str] | None:
+def _endings(cursor: SQLiteCursor, beginning: str) -> list[str] | None:
     """What to ask the index for instead of the beginning; None: it is no plain word, or there is too much."""
     # As FTS5 itself would fold it: so it does all Latin letters whose base is ASCII.
     plain = _MARKS.sub("", unicodedata.normalize("NFD", beginning))
@@ -286,7 +288,6 @@ def _endings(cursor: SQLiteCursor, beginning: str, steps: Steps) -> list[str] | 
     endings: list[str] = []
     start = plain
     while True:
-        steps.left -= 2
         cursor.execute("SELECT term FROM temp.vocabulary WHERE term >= ? LIMIT 1", (start,))
         row = cursor.fetchone()
         if row is None or not row[0].startswith(plain):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.runtime.folding import fold, fold_identifier
+from services.runtime.folding import fold, fold_for_index, fold_identifier
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,22 @@ def test_folding_again_changes_no_character_of_unicode() -> None:
         if (folded := fold(character)) != character and fold(folded) != folded
     ]
     assert unstable == []
+
+
+@pytest.mark.parametrize(
+    ("text", "folded"),
+    [
+        ("ŁÓDŹ", "lódź"),
+        ("ẞ", "ss"),
+        ("ﬁrma", "firma"),
+        ("ᲐᲑ", "აბ"),
+        ("𞤀", "𞤢"),
+        ("o\u0301", "ó"),
+        ("AbC", "abc"),
+    ],
+)
+def test_for_the_index_case_and_form_are_folded_and_marks_left_to_it(text: str, folded: str) -> None:
+    assert fold_for_index(text) == folded
 
 
 @given(st.text())

@@ -28,7 +28,7 @@ from tests.tickets.scenarios import closed, minute, opened, reopened, replied
 from tests.tickets.test_translate import facts
 
 ACCOUNTS = ("acme", "acme-clinic", "globex")
-NUMBERS = tuple(derive_number("x", str(n)) for n in range(8))
+NUMBERS = tuple(derive_number("x", str(n)) for n in range(12))
 
 steps = st.lists(st.tuples(st.sampled_from(NUMBERS), facts), min_size=1, max_size=25)
 
@@ -169,32 +169,35 @@ def test_every_word_of_every_text_finds_its_ticket_and_all_of_them_together_do(
 
 
 TOPICS = ("bookings", "payments")
-WORDS = ("rezerwacja", "rezerwacje", "rezygnacja", "Gość", "ość", "r", "Łódź", "12", "w")
+WORDS = ("rezerwacja", "rezerwacje", "rezygnacja", "Gość", "ość", "r", "rano", "Łódź", "12", "w")
 
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=3).map(" ".join)
-few_words: st.SearchStrategy[domain.TicketFact] = st.one_of(
-    st.builds(
-        lambda text, topic, value: replace(
-            opened(),
-            title="x",
-            message=text,
-            topic=topic,
-            questionnaire=None,
-            answers=(),
-            follows=None,
-            identifiers=value,
-        ),
-        texts,
-        st.sampled_from(TOPICS),
-        st.lists(
-            st.builds(domain.Identifier, st.sampled_from(["merchant", "reference"]), st.sampled_from("ab")),
-            max_size=2,
-        ).map(tuple),
+openings: st.SearchStrategy[domain.TicketFact] = st.builds(
+    lambda text, topic, identifiers: replace(
+        opened(), title="x", message=text, topic=topic, identifiers=identifiers,
+        questionnaire=None, answers=(), follows=None,
     ),
+    texts,
+    st.sampled_from(TOPICS),
+    st.lists(
+        st.builds(domain.Identifier, st.sampled_from(["merchant", "reference"]), st.sampled_from("ab")),
+        max_size=2,
+    ).map(tuple),
+)  # fmt: skip
+later: st.SearchStrategy[domain.TicketFact] = st.one_of(
     texts.map(lambda text: replied(text=text)),
     texts.map(lambda text: replace(closed(), note=text)),
     texts.map(lambda text: replace(reopened(), reason=text)),
 )
+logs = st.builds(
+    lambda first, second, before, after: [
+        *zip(NUMBERS[:6], first, strict=True), *before, *zip(NUMBERS[6:], second, strict=True), *after
+    ],
+    st.tuples(*[openings] * 6),
+    st.tuples(*[openings] * 6),
+    st.lists(st.tuples(st.sampled_from(NUMBERS[:6]), later), max_size=20),
+    st.lists(st.tuples(st.sampled_from(NUMBERS), later), max_size=20),
+)  # fmt: skip
 filters = st.builds(
     search.Filter,
     account=st.none() | st.sampled_from(ACCOUNTS),
@@ -209,7 +212,7 @@ filters = st.builds(
     ).map(lambda words: search.split_words(" ".join(words))),
 )
 narrow: dict[str, Any] = {
-    "_KEYS_AT_ONCE": 2, "_TEXTS_AT_ONCE": 2, "_MAX_ENDINGS": 2, "_NARROWEST": 1, "_FIRST": 2, "_WIDEST": 4,
+    "_KEYS_AT_ONCE": 2, "_TEXTS_AT_ONCE": 2, "_MAX_ENDINGS": 2, "_NARROWEST": 1, "_FIRST": 3, "_WIDEST": 6,
 }  # fmt: skip
 
 
@@ -236,8 +239,8 @@ def passes(wanted: search.Filter, ticket: requests.Ticket, said: set[str]) -> bo
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(NUMBERS), few_words), min_size=1, max_size=60),
-    st.lists(filters, min_size=1, max_size=8),
+    logs,
+    st.lists(filters, min_size=4, max_size=12),
     st.sampled_from([1, 30, 500]),
     st.sampled_from([1, 3, 100]),
     st.sampled_from([{}, narrow]),

@@ -27,6 +27,9 @@ from services.embedded.nats_server import NatsServer
 from services.runtime.connection import connect, keep_alive
 from services.runtime.settings import RuntimeSettings, load
 from services.runtime.streams import ensure_streams, stream_info
+from tests.access_log import AccessLog, member, on_server
+
+JAN = "jan@acme.example"
 
 READY_WITHIN_S = 30.0
 DONE_WITHIN_S = 50.0
@@ -156,7 +159,7 @@ class Writers:
 
 
 def command(command_id: str, **more: Any) -> Document:
-    return {"command_id": command_id, "account": "acme", "actor": {"kind": "member", "id": "jan"}, **more}
+    return {"command_id": command_id, "account": "acme", "actor": member(JAN), **more}
 
 
 class Watcher:
@@ -221,6 +224,7 @@ async def broker(tmp_path: Path) -> AsyncIterator[NatsServer]:
     server = await NatsServer.start(tmp_path / "nats")
     nc = await nats.connect(server.url)
     await ensure_streams(nc, replicas=1)
+    await AccessLog(on_server(nc)).account("acme", members=[JAN])
     await nc.close()
     yield server
     await server.kill()

@@ -198,7 +198,11 @@ logs = st.builds(
     st.lists(st.tuples(st.sampled_from(NUMBERS[:6]), later), max_size=20),
     st.lists(st.tuples(st.sampled_from(NUMBERS), later), max_size=20),
 )  # fmt: skip
-filters = st.builds(
+questions = st.lists(
+    st.sampled_from([*WORDS, "rez*", "re*", "r*", "rezerwacj*", "goś*", "o*", "ł*", "łó*", "1*", "nic*"]),
+    max_size=3,
+).map(lambda words: search.split_words(" ".join(words)))
+filters = st.builds(search.Filter, words=questions) | st.builds(
     search.Filter,
     account=st.none() | st.sampled_from(ACCOUNTS),
     status=st.sampled_from([None, "open", "closed"]),
@@ -206,10 +210,7 @@ filters = st.builds(
     number=st.none() | st.none() | st.sampled_from(NUMBERS),
     identifier=st.sampled_from([None, None, "a", "B"]),
     identifier_kind=st.sampled_from([None, "merchant"]),
-    words=st.lists(
-        st.sampled_from([*WORDS, "rez*", "re*", "r*", "rezerwacj*", "goś*", "o*", "ł*", "łó*", "1*", "nic*"]),
-        max_size=3,
-    ).map(lambda words: search.split_words(" ".join(words))),
+    words=questions,
 )
 narrow: dict[str, Any] = {
     "_KEYS_AT_ONCE": 2, "_TEXTS_AT_ONCE": 2, "_MAX_ENDINGS": 2, "_NARROWEST": 1, "_FIRST": 3, "_WIDEST": 6,

@@ -125,7 +125,10 @@ def list_tickets(
             before=before,
         )
         async with connected() as nc:
-            page = await Tickets(nc, timeout_s=TIMEOUT_S).list(query)
+            tickets = Tickets(nc, timeout_s=TIMEOUT_S)
+            page = await tickets.list(query)
+            while not page.tickets and page.next_before is not None:  # a search may end a page early
+                page = await tickets.list(query.model_copy(update={"before": page.next_before}))
         if as_json:
             print_json(page)
         else:

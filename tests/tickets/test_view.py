@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from eventsourcing.sqlite import SQLiteDatastore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -279,6 +280,19 @@ def test_the_pages_of_any_filter_are_together_what_looking_at_every_ticket_finds
             assert found == [
                 ticket.number for ticket in tickets if passes(wanted, ticket, said[ticket.number])
             ]
+
+
+@pytest.mark.parametrize("first", range(1, 8))
+def test_no_ticket_is_left_out_where_one_window_ends_and_the_next_begins(first: int) -> None:
+    opening = replace(opened(), message="rano", questionnaire=None, answers=(), follows=None)
+    documents = documents_of([(number, opening) for number in NUMBERS])
+    with (
+        recorded(documents, [7]) as (datastore, _),
+        datastore.transaction(commit=False) as cursor,
+        mock.patch.multiple(search, **{**narrow, "_FIRST": first}),
+    ):
+        page = search.page(cursor, search.Filter(words=("rano",)), before=None, limit=100)
+    assert [row["number"] for row in page.rows] == list(reversed(NUMBERS))
 
 
 @given(steps, sizes, sizes)

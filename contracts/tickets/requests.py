@@ -246,7 +246,7 @@ class StatusCounts(Answered):
 
 
 class TicketPage(Answered):
-    """A page of a list. A search may end a page early: with `next_before` it may have few tickets, or none."""
+    """A page of a list. A search may end one early: with `next_before` it may have few tickets, or none."""
 
     tickets: tuple[TicketSummary, ...]
     next_before: Annotated[

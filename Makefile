@@ -14,7 +14,7 @@ run: $(READY) ## set up, and run the whole system on this machine (Ctrl-C ends i
 	@$(BIN)/casetrail up
 
 test: $(READY) browser lint ## set up, lint, and run the tests
-	$(BIN)/pytest -m "not faults and not bench"
+	$(BIN)/pytest -m "not faults and not bench" -n 3 --dist loadfile
 
 browser: ## Debian's chromium for the tests in a real browser, where it is missing and may be installed
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \

@@ -14,6 +14,8 @@ id it has one effect. That is what `call` does itself for as long as its deadlin
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import random
 from typing import Final, TypeVar
 
@@ -23,9 +25,11 @@ from nats.aio.msg import Msg
 from pydantic import BaseModel, ValidationError
 
 from contracts import subjects, wording
+from contracts.attachments import requests as attachment_requests
+from contracts.attachments.files import Attachment
 from contracts.envelope import ActorKind
 from contracts.errors import STATUS_HEADER, ErrorKind, ErrorReply, FieldError
-from contracts.requests import Answered, Sent
+from contracts.requests import Answered, Sent, SentActor
 from contracts.tickets import requests
 
 AnswerT = TypeVar("AnswerT", bound=Answered)
@@ -161,6 +165,83 @@ class Tickets:
 
     async def lookup(self, query: requests.LookUp) -> requests.LookUpResult:
         return await self._call(requests.LOOKUP, query, requests.LookUpResult)
+
+    async def submission(self, query: requests.GetSubmission) -> requests.SubmissionTicket:
+        return await self._call(requests.SUBMISSION, query, requests.SubmissionTicket)
+
+    async def _call(self, subject: str, request: Sent, answer_type: type[AnswerT]) -> AnswerT:
+        return await call(
+            self._nc,
+            subject,
+            request,
+            answer_type,
+            timeout_s=self._timeout_s,
+            traceparent=self._traceparent,
+        )
+
+
+class Attachments:
+    """Files of messages: each is uploaded first, and named by the message then."""
+
+    def __init__(
+        self, nc: Client, *, timeout_s: float = DEFAULT_TIMEOUT_S, traceparent: str | None = None
+    ) -> None:
+        """`timeout_s` is for each chunk."""
+        self._nc = nc
+        self._timeout_s = timeout_s
+        self._traceparent = traceparent
+
+    async def upload(
+        self, name: str, content: bytes, *, upload: str, account: str, actor: SentActor
+    ) -> Attachment:
+        """The file, once the service has looked at all of it. The caller chooses `upload`: with the same
+        one it is the same file, so that an upload can be repeated.
+
+        Raises:
+            RequestFailed: as in the module's tree.
+        """
+        offset = after = 0
+        while True:
+            chunk = attachment_requests.UploadChunk(
+                upload=upload,
+                account=account,
+                actor=actor,
+                name=name,
+                size=len(content),
+                offset=offset,
+                after=after,
+                data=base64.b64encode(content[offset : offset + attachment_requests.MAX_CHUNK_BYTES]),
+            )
+            done = await self._call(attachment_requests.UPLOAD, chunk, attachment_requests.Uploaded)
+            if done.attachment is not None:
+                return done.attachment
+            offset, after = done.next_offset, done.position
+
+    async def download(self, attachment: str, *, account: str, actor: SentActor) -> tuple[Attachment, bytes]:
+        """The file and its bytes, which are those that its digest says.
+
+        Raises:
+            RequestFailed: as in the module's tree.
+        """
+        content = bytearray()
+        while True:
+            query = attachment_requests.DownloadAttachment(
+                attachment=attachment, account=account, actor=actor, offset=len(content)
+            )
+            chunk = await self._call(attachment_requests.DOWNLOAD, query, attachment_requests.AttachmentChunk)
+            content += chunk.data
+            if chunk.next_offset is None:
+                break
+        return (
+            Attachment(
+                id=attachment,
+                name=chunk.name,
+                media_type=chunk.media_type,
+                size=chunk.size,
+                sha256=hashlib.sha256(content).hexdigest(),
+            ),
+            bytes(content),
+        )
 
     async def _call(self, subject: str, request: Sent, answer_type: type[AnswerT]) -> AnswerT:
         return await call(

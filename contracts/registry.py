@@ -16,7 +16,10 @@ from pydantic import BaseModel
 
 from contracts.access import events as access_events
 from contracts.access import requests as access_requests
+from contracts.attachments import requests as attachment_requests
 from contracts.envelope import Envelope, schema_name
+from contracts.intake import events as intake_events
+from contracts.intake import requests as intake_requests
 from contracts.requests import Answered, Sent
 from contracts.tickets import events as ticket_events
 from contracts.tickets import requests as ticket_requests
@@ -98,6 +101,9 @@ EVENTS: Final = event_types(
         ticket_events.RepliedV1,
         ticket_events.ClosedV1,
         ticket_events.ReopenedV1,
+        intake_events.QuestionnairePublishedV1,
+        intake_events.QuestionnaireRetiredV1,
+        intake_events.SubmittedV1,
         access_events.AccountRegisteredV1,
         access_events.AccountChangedV1,
         access_events.MemberInvitedV1,
@@ -207,6 +213,199 @@ REQUESTS: Final = requests(
                 "not_permitted",
                 "account_missing",
                 "account_not_found",
+            ),
+        ),
+        Request(
+            subject=ticket_requests.SUBMISSION,
+            asks=ticket_requests.GetSubmission,
+            answers=ticket_requests.SubmissionTicket,
+            refusals=(
+                "account_not_found",
+                "actor_missing",
+                "actor_not_yours",
+                "not_permitted",
+                "ticket_not_opened_yet",
+            ),
+        ),
+        Request(
+            subject=intake_requests.OFFER,
+            asks=intake_requests.Offer,
+            answers=intake_requests.Offers,
+            refusals=(
+                "account_not_found",
+                "actor_missing",
+                "actor_not_yours",
+                "not_permitted",
+            ),
+        ),
+        Request(
+            subject=intake_requests.START,
+            asks=intake_requests.StartDraft,
+            answers=intake_requests.DraftShown,
+            refusals=(
+                "account_not_found",
+                "actor_not_yours",
+                "command_id_reused",
+                "not_permitted",
+                "questionnaire_not_found",
+                "too_many_drafts",
+            ),
+        ),
+        Request(
+            subject=intake_requests.DRAFT,
+            asks=intake_requests.GetDraft,
+            answers=intake_requests.DraftShown,
+            refusals=(
+                "account_not_found",
+                "actor_missing",
+                "actor_not_yours",
+                "draft_is_submitted",
+                "draft_not_found",
+                "not_permitted",
+            ),
+        ),
+        Request(
+            subject=intake_requests.DRAFTS,
+            asks=intake_requests.ListDrafts,
+            answers=intake_requests.DraftList,
+            refusals=(
+                "account_not_found",
+                "actor_missing",
+                "actor_not_yours",
+                "not_permitted",
+            ),
+        ),
+        Request(
+            subject=intake_requests.ANSWER,
+            asks=intake_requests.AnswerPage,
+            answers=intake_requests.DraftShown,
+            refusals=(
+                "account_not_found",
+                "actor_not_yours",
+                "draft_changed",
+                "draft_is_submitted",
+                "draft_not_found",
+                "not_permitted",
+            ),
+        ),
+        Request(
+            subject=intake_requests.BACK,
+            asks=intake_requests.GoBack,
+            answers=intake_requests.DraftShown,
+            refusals=(
+                "account_not_found",
+                "actor_not_yours",
+                "draft_changed",
+                "draft_is_submitted",
+                "draft_not_found",
+                "not_permitted",
+            ),
+        ),
+        Request(
+            subject=intake_requests.REVIEW,
+            asks=intake_requests.ReviewDraft,
+            answers=intake_requests.DraftReview,
+            refusals=(
+                "account_not_found",
+                "actor_missing",
+                "actor_not_yours",
+                "draft_is_submitted",
+                "draft_not_found",
+                "not_permitted",
+            ),
+        ),
+        Request(
+            subject=intake_requests.SUBMIT,
+            asks=intake_requests.SubmitDraft,
+            answers=intake_requests.SubmissionRecorded,
+            refusals=(
+                "account_not_found",
+                "actor_not_yours",
+                "draft_changed",
+                "draft_not_found",
+                "not_permitted",
+            ),
+        ),
+        Request(
+            subject=intake_requests.DISCARD,
+            asks=intake_requests.DiscardDraft,
+            answers=intake_requests.DraftDiscarded,
+            refusals=(
+                "account_not_found",
+                "actor_not_yours",
+                "draft_is_submitted",
+                "draft_not_found",
+                "not_permitted",
+            ),
+        ),
+        Request(
+            subject=intake_requests.INTEREST_FORM,
+            asks=intake_requests.GetInterestForm,
+            answers=intake_requests.InterestForm,
+            refusals=("interest_closed",),
+        ),
+        Request(
+            subject=intake_requests.EXPRESS_INTEREST,
+            asks=intake_requests.ExpressInterest,
+            answers=intake_requests.InterestNoted,
+            refusals=(
+                "interest_closed",
+                "interest_form_void",
+                "interest_too_fast",
+                "interest_too_often",
+            ),
+        ),
+        Request(
+            subject=intake_requests.SHOW_INTEREST,
+            asks=intake_requests.ShowInterest,
+            answers=intake_requests.Interest,
+            refusals=("interest_link_void",),
+        ),
+        Request(
+            subject=intake_requests.CONFIRM_INTEREST,
+            asks=intake_requests.ConfirmInterest,
+            answers=intake_requests.InterestConfirmed,
+            refusals=(
+                "interest_closed",
+                "interest_link_void",
+            ),
+        ),
+        Request(
+            subject=attachment_requests.UPLOAD,
+            asks=attachment_requests.UploadChunk,
+            answers=attachment_requests.Uploaded,
+            refusals=(
+                "account_not_found",
+                "actor_not_yours",
+                "attachment_infected",
+                "attachment_type_not_allowed",
+                "not_permitted",
+                "upload_out_of_order",
+                "upload_too_much",
+            ),
+        ),
+        Request(
+            subject=attachment_requests.DOWNLOAD,
+            asks=attachment_requests.DownloadAttachment,
+            answers=attachment_requests.AttachmentChunk,
+            refusals=(
+                "account_not_found",
+                "actor_not_yours",
+                "attachment_not_found",
+                "not_permitted",
+            ),
+        ),
+        Request(
+            subject=access_requests.ADMIT,
+            asks=access_requests.AdmitAccount,
+            answers=access_requests.InvitationSent,
+            refusals=(
+                "account_is_full",
+                "account_is_taken",
+                "already_member",
+                "actor_not_yours",
+                "command_id_reused",
+                "not_permitted",
             ),
         ),
         Request(

@@ -7,6 +7,7 @@ carry them (`AccountId`, `TicketNumber`), so that none can hold a dot, a space o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 
@@ -17,6 +18,15 @@ class Stream:
     name: str
     subjects: tuple[str, ...]
     description: str
+
+    @property
+    def filter(self) -> str:
+        """One subject for everything that it keeps, to follow it with a consumer."""
+        if len(self.subjects) == 1:
+            return self.subjects[0]
+        first, *others = (subject.split(".") for subject in self.subjects)
+        same = takewhile(lambda tokens: len(set(tokens)) == 1, zip(first, *others, strict=False))
+        return ".".join([*(tokens[0] for tokens in same), ">"])
 
 
 TICKETS: Final = Stream(
@@ -29,19 +39,55 @@ ACCESS: Final = Stream(
     subjects=("events.access.*.*",),
     description="The log of access: events.access.account.<account> and events.access.person.<person>",
 )
+INTAKE: Final = Stream(
+    name="INTAKE",
+    subjects=("events.intake.questionnaires.*", "events.intake.submissions.*.*"),
+    description="The log of intake: events.intake.questionnaires.<questionnaire> and "
+    "events.intake.submissions.<account>.<submission>",
+)
+NOTIFY: Final = Stream(
+    name="NOTIFY",
+    subjects=("events.notify.*.*",),
+    description="The log of notify: e-mail to be sent, sent and received, events.notify.<kind>.<id>",
+)
 DEAD_LETTERS: Final = Stream(
     name="DEAD_LETTERS",
     subjects=("dead.*.*",),
     description="Events that a subscriber gave up on: dead.<service>.<stream>",
 )
-STREAMS: Final = (TICKETS, ACCESS, DEAD_LETTERS)
+STREAMS: Final = (TICKETS, ACCESS, INTAKE, NOTIFY, DEAD_LETTERS)
 
 SESSIONS: Final = "SESSIONS"
 """The key-value bucket of sign-ins: `<person>.<hash of the session's secret>`, and `attempt.<hash>` for each
 attempt to sign in that was used. Lost, people sign in again."""
-SESSIONS_STREAM: Final = f"KV_{SESSIONS}"
-"""The stream that NATS keeps the bucket in (NATS ADR-8)."""
 
+DRAFTS: Final = "DRAFTS"
+"""The key-value bucket of questionnaires being answered: `<person>.<account>.<draft>`, for 30 days."""
+INTERESTS: Final = "INTERESTS"
+"""The key-value bucket of interest forms that wait for their confirmation: `<reference>`, for 7 days."""
+LIMITS: Final = "LIMITS"
+"""The key-value bucket of counters for what needs no sign-in: `<what>.<hash>.<window>`, for an hour."""
+UPLOADS: Final = "UPLOADS"
+"""The object store of attachments that no ticket has yet; longer than a draft lives."""
+ATTACHMENTS: Final = "ATTACHMENTS"
+"""The object store of the attachments of tickets, kept for ever."""
+MAIL: Final = "MAIL"
+"""The object store of e-mails as they came in, byte by byte."""
+
+
+def bucket_stream(bucket: str) -> str:
+    """The stream that NATS keeps a key-value bucket in (NATS ADR-8)."""
+    return f"KV_{bucket}"
+
+
+def object_stream(store: str) -> str:
+    """The stream that NATS keeps an object store in (NATS ADR-20)."""
+    return f"OBJ_{store}"
+
+
+SESSIONS_STREAM: Final = bucket_stream(SESSIONS)
+BUCKETS: Final = (SESSIONS, DRAFTS, INTERESTS, LIMITS)
+OBJECT_STORES: Final = (UPLOADS, ATTACHMENTS, MAIL)
 
 OUTSIDE_DOMAIN: Final = "log"
 """JetStream domain by which users of a NATS account that does not hold the log reach it (`$JS.log.API`).
@@ -74,6 +120,16 @@ def account_events(account: str) -> str:
 def person_events(person: str) -> str:
     """The subject that holds the events of one person."""
     return f"events.access.person.{person}"
+
+
+def questionnaire_events(questionnaire: str) -> str:
+    """The subject that holds the events of one version of a questionnaire."""
+    return f"events.intake.questionnaires.{questionnaire}"
+
+
+def submission_events(account: str, submission: str) -> str:
+    """The subject that holds a submission. Either token may be `*` in a filter."""
+    return f"events.intake.submissions.{account}.{submission}"
 
 
 def request(service: str, name: str) -> str:

@@ -45,6 +45,70 @@ REFUSALS: Final[Mapping[str, Wording]] = {
         "Zgłoszenie {number} ma już {limit} zdarzeń i nie przyjmuje odpowiedzi. "
         "Utwórz nowe zgłoszenie w tej sprawie.",
     ),
+    "ticket_not_opened_yet": Wording(
+        "The ticket is not open yet. Nothing is lost: it will be there in a moment.",
+        "Zgłoszenie nie jest jeszcze otwarte. Nic nie zginęło: pojawi się za chwilę.",
+    ),
+    "attachment_not_found": Wording(
+        "There is no attachment {attachment} here.",
+        "Nie ma tu załącznika {attachment}.",
+    ),
+    "attachment_infected": Wording(
+        "The file {name} was not taken: the virus scanner found something in it.",
+        "Plik {name} nie został przyjęty: skaner antywirusowy coś w nim znalazł.",
+    ),
+    "attachment_type_not_allowed": Wording(
+        "The file {name} is not of a type that is taken. Taken are: {allowed}.",
+        "Plik {name} nie jest dozwolonego typu. Przyjmowane są: {allowed}.",
+    ),
+    "upload_too_much": Wording(
+        "This account has uploaded {limit} MiB within an hour, which is as much as it may. Try again later.",
+        "To konto przesłało w ciągu godziny {limit} MiB, czyli tyle, ile może. Spróbuj ponownie później.",
+    ),
+    "upload_out_of_order": Wording(
+        "The file {name} did not arrive in order. Please upload it again.",
+        "Plik {name} nie dotarł we właściwej kolejności. Prześlij go ponownie.",
+    ),
+    "questionnaire_not_found": Wording(
+        "There is no questionnaire {questionnaire} to be answered.",
+        "Nie ma kwestionariusza {questionnaire}, który można by wypełnić.",
+    ),
+    "draft_not_found": Wording(
+        "There is no such draft here. It may have been discarded, or not been touched for too long.",
+        "Nie ma tu takiego szkicu. Mógł zostać odrzucony albo zbyt długo nikt do niego nie wracał.",
+    ),
+    "draft_changed": Wording(
+        "The draft was changed meanwhile, perhaps in another window. Nothing was overwritten.",
+        "Szkic został w międzyczasie zmieniony, być może w innym oknie. Niczego nie nadpisano.",
+    ),
+    "draft_is_submitted": Wording(
+        "This was submitted already.",
+        "To zgłoszenie zostało już przesłane.",
+    ),
+    "too_many_drafts": Wording(
+        "You have {limit} drafts already. Submit or discard one of them first.",
+        "Masz już {limit} szkiców. Najpierw prześlij albo odrzuć jeden z nich.",
+    ),
+    "interest_closed": Wording(
+        "Requests of new partners are not taken here at the moment.",
+        "Zgłoszenia nowych partnerów nie są tu obecnie przyjmowane.",
+    ),
+    "interest_form_void": Wording(
+        "This form is too old. Please open it again; what you have typed can be copied over.",
+        "Ten formularz jest zbyt stary. Otwórz go ponownie; wpisany tekst możesz skopiować.",
+    ),
+    "interest_too_fast": Wording(
+        "That was very fast. Please wait a few seconds and send the form again.",
+        "To było bardzo szybko. Odczekaj kilka sekund i wyślij formularz ponownie.",
+    ),
+    "interest_too_often": Wording(
+        "Too many requests were sent. Please try again in an hour.",
+        "Wysłano zbyt wiele zgłoszeń. Spróbuj ponownie za godzinę.",
+    ),
+    "interest_link_void": Wording(
+        "This link is not valid, or not any more. Please fill in the form again.",
+        "Ten odnośnik jest nieprawidłowy albo stracił ważność. Wypełnij formularz ponownie.",
+    ),
     "ticket_did_not_exist": Wording(
         "Ticket {number} has no state at that point: it was opened later, or has fewer events.",
         "Zgłoszenie {number} nie ma stanu w tym punkcie: otwarto je później albo ma mniej zdarzeń.",
@@ -161,6 +225,15 @@ UNAVAILABLE: Final[Mapping[str, Wording]] = {
         "Please try again later.",
         "Jest tu coś, co rozumie dopiero nowsza wersja usługi. Spróbuj ponownie później.",
     ),
+    "scanner_unavailable": Wording(
+        "Files cannot be checked for viruses right now, so none are taken. Please try again in a moment.",
+        "Nie można teraz sprawdzić plików pod kątem wirusów, więc żadne nie są przyjmowane. "
+        "Spróbuj ponownie za chwilę.",
+    ),
+    "draft_unknown": Wording(
+        "This draft was last changed by a newer version of the service. Please try again later.",
+        "Ten szkic zmieniła ostatnio nowsza wersja usługi. Spróbuj ponownie później.",
+    ),
     "replica_behind": Wording(
         "The latest changes have not arrived here yet. Please try again in a moment.",
         "Najnowsze zmiany jeszcze tu nie dotarły. Spróbuj ponownie za chwilę.",
@@ -242,6 +315,7 @@ RULES: Final[Mapping[str, Wording]] = {
         "ma {actual_length} pozycji, potrzeba co najmniej {min_length}",
     ),
     "tuple_type": Wording("must be a list", "musi być listą"),
+    "dict_type": Wording("must be an object", "musi być obiektem"),
     "model_type": Wording("must be an object", "musi być obiektem"),
     "datetime_parsing": Wording("must be a date and time (RFC 3339)", "musi być datą i godziną (RFC 3339)"),
     "datetime_from_date_parsing": Wording(
@@ -252,6 +326,96 @@ RULES: Final[Mapping[str, Wording]] = {
         "must be between the years 1 and 9999 in UTC", "musi przypadać między rokiem 1 a 9999 w UTC"
     ),
     "timezone_aware": Wording("must name its time zone", "musi podawać strefę czasową"),
+    # answers to questions of a questionnaire
+    "answer_needed": Wording("needs an answer", "wymaga odpowiedzi"),
+    "answer_choose": Wording("choose one of the answers", "wybierz jedną z odpowiedzi"),
+    "answer_attach": Wording("needs a file", "wymaga załączenia pliku"),
+    "answer_too_few": Wording(
+        "has {count} answers, at least {limit} are needed",
+        "ma {count} odpowiedzi, potrzeba co najmniej {limit}",
+    ),
+    "answer_too_many": Wording(
+        "has {count} answers, at most {limit} are possible",
+        "ma {count} odpowiedzi, możliwych jest najwyżej {limit}",
+    ),
+    "answer_too_long": Wording(
+        "is {size} characters long, at most {limit} are possible",
+        "ma {size} znaków, możliwych jest najwyżej {limit}",
+    ),
+    "answer_too_short": Wording(
+        "is {size} characters long, at least {limit} are needed",
+        "ma {size} znaków, potrzeba co najmniej {limit}",
+    ),
+    "answer_character": Wording(
+        "contains the control character U+{code_point} at character {at}",
+        "zawiera znak sterujący U+{code_point} na pozycji {at}",
+    ),
+    "answer_not_an_option": Wording(
+        "is none of the answers to choose from", "nie jest żadną z odpowiedzi do wyboru"
+    ),
+    "answer_not_a_whole_number": Wording(
+        "must be a whole number, such as 12", "musi być liczbą całkowitą, na przykład 12"
+    ),
+    "answer_not_a_number": Wording(
+        "must be a number, such as 12 or 3.5", "musi być liczbą, na przykład 12 albo 3,5"
+    ),
+    "answer_too_small": Wording("must be at least {limit}", "musi wynosić co najmniej {limit}"),
+    "answer_too_large": Wording("must be at most {limit}", "musi wynosić najwyżej {limit}"),
+    "answer_not_a_date": Wording(
+        "must be a date, such as 24.11.2026 or 2026-11-24",
+        "musi być datą, na przykład 24.11.2026 albo 2026-11-24",
+    ),
+    "answer_too_early": Wording("must not be before {limit}", "nie może przypadać przed {limit}"),
+    "answer_too_late": Wording("must not be after {limit}", "nie może przypadać po {limit}"),
+    "answer_not_a_url": Wording(
+        "must be the address of a web page, such as https://example.com",
+        "musi być adresem strony internetowej, na przykład https://example.com",
+    ),
+    "answer_not_an_email": Wording(
+        "must be an e-mail address, such as jan@example.com",
+        "musi być adresem e-mail, na przykład jan@example.com",
+    ),
+    "answer_not_a_file": Wording(
+        "names a file that was not uploaded here", "wskazuje plik, którego tu nie przesłano"
+    ),
+    "answer_too_many_files": Wording(
+        "brings it to {count} files, at most {limit} are possible in all",
+        "daje razem {count} plików, możliwych jest łącznie najwyżej {limit}",
+    ),
+    "answer_not_asked": Wording("is not a question of this page", "nie jest pytaniem z tej strony"),
+    "attachment_id_shape": Wording(
+        "must be the id of an attachment: 26 small letters a-z and digits",
+        "musi być identyfikatorem załącznika: 26 małych liter a-z i cyfr",
+    ),
+    "attachment_not_uploaded": Wording(
+        "names a file that you have not uploaded for this account: {attachment}",
+        "wskazuje plik, którego nie przesłano dla tego konta: {attachment}",
+    ),
+    "chunk_beyond_the_end": Wording(
+        "ends at byte {end} of a file of {size} bytes",
+        "kończy się na bajcie {end} pliku o długości {size} bajtów",
+    ),
+    "chunk_after": Wording(
+        "is 0 for the first chunk, and for no other", "wynosi 0 dla pierwszej części i tylko dla niej"
+    ),
+    "chunk_size": Wording(
+        "has {size} bytes, it must have between 1 and {limit}",
+        "ma {size} bajtów, musi mieć od 1 do {limit}",
+    ),
+    "reference_shape": Wording(
+        "must be a reference ID, such as R-7K3M-9QX2-81FG",
+        "musi być identyfikatorem referencyjnym, na przykład R-7K3M-9QX2-81FG",
+    ),
+    "reference_check_character": Wording(
+        "is not a reference ID: a character of {reference} is wrong or two are swapped",
+        "nie jest identyfikatorem referencyjnym: w {reference} jest błędny znak albo dwa są zamienione",
+    ),
+    "bytes_type": Wording("must be text in base 64", "musi być tekstem w base 64"),
+    "network_address_shape": Wording(
+        "must be an address of IPv4 or IPv6, without a port",
+        "musi być adresem IPv4 lub IPv6, bez portu",
+    ),
+    "base64_decode": Wording("is not base 64", "nie jest zapisane w base 64"),
     "number_shape": Wording(
         "must be a ticket number: ten digits, such as 483-029-1741",
         "musi być numerem zgłoszenia: dziesięć cyfr, na przykład 483-029-1741",

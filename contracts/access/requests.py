@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field, model_validator
+from pydantic import Field, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from contracts import subjects
@@ -16,14 +16,15 @@ from contracts.access.events import (
     InvitationId,
 )
 from contracts.access.people import EmailAddress, LanguageTag
-from contracts.access.roles import MemberRole, Permission, PlatformRole, SystemMay
+from contracts.access.roles import ADDED_LATER, MemberRole, Permission, PlatformRole, SystemMay
 from contracts.access.systems import PublicKey, SystemName, SystemUser
 from contracts.envelope import Timestamp, Via
 from contracts.requests import Answered, Command, Position, Query, Sent, SentActor
-from contracts.text import AccountId, CommandId, Line, PersonId, ShortLine, Title
+from contracts.text import AccountId, Code, CommandId, Line, PersonId, ShortLine, Title
 
 SERVICE: Final = "access"
 REGISTER: Final = subjects.request(SERVICE, "register")
+ADMIT: Final = subjects.request(SERVICE, "admit")
 CHANGE: Final = subjects.request(SERVICE, "change")
 INVITE: Final = subjects.request(SERVICE, "invite")
 INVITATION: Final = subjects.request(SERVICE, "invitation")
@@ -70,6 +71,14 @@ class RegisterAccount(Command):
     name: Title
     languages: _Languages = ()
     identifiers: _Identifiers = ()
+
+
+class AdmitAccount(Command):
+    """Make an account of a company that asked to become a partner, and invite its first administrator."""
+
+    name: Title
+    languages: _Languages = ()
+    email: EmailAddress
 
 
 class ChangeAccount(Command):
@@ -381,6 +390,14 @@ class GrantedTo(StrEnum):
     SYSTEM = "system"
 
 
+FirstPermission = Annotated[
+    Permission,
+    WithJsonSchema(
+        {"type": "string", "enum": [each.value for each in Permission if each not in ADDED_LATER]}
+    ),
+]
+
+
 class Grant(Answered):
     """What somebody may do, and since which event."""
 
@@ -388,7 +405,10 @@ class Grant(Answered):
     person: Annotated[PersonId, Field(description="A person, or the user of a system")]
     account: Annotated[AccountId | None, Field(description="Absent: in every account")] = None
     role: Annotated[str, Field(description="Of the member, for the platform, or what the credential may")]
-    permissions: tuple[Permission, ...]
+    permissions: tuple[FirstPermission, ...]
+    further: Annotated[
+        tuple[Code, ...], Field(description="Permissions that came after the first version")
+    ] = ()
     since: Timestamp
     position: Annotated[Position, Field(description="Of the event that granted it")]
 

@@ -12,12 +12,15 @@ from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from contracts.attachments.files import MAX_ATTACHMENTS, Attachment
 from contracts.envelope import Actor, Envelope, Published
 from contracts.number import TicketNumber
 from contracts.text import Body, Code, Line, ShortLine, Title
 
 MAX_IDENTIFIERS: Final = 20
 MAX_ANSWERS: Final = 200
+
+Attachments = Annotated[tuple[Attachment, ...], Field(max_length=MAX_ATTACHMENTS)]
 
 
 class CloseReason(StrEnum):
@@ -51,6 +54,7 @@ class OpenedContent(Published):
     message: Body
     identifiers: Annotated[tuple[Identifier, ...], Field(max_length=MAX_IDENTIFIERS)] = ()
     answers: Annotated[tuple[Answer, ...], Field(max_length=MAX_ANSWERS)] = ()
+    attachments: Attachments = ()
 
 
 class Opened(Published):
@@ -60,6 +64,7 @@ class Opened(Published):
     opened_by: Actor
     questionnaire: Annotated[ShortLine | None, Field(description="url|version, as in FHIR")] = None
     follows: Annotated[TicketNumber | None, Field(description="The ticket that this one follows up")] = None
+    submission: Annotated[ShortLine | None, Field(description="The submission that asked for it")] = None
     content: OpenedContent
 
 
@@ -67,6 +72,7 @@ class RepliedContent(Published):
     """What may be personal in a reply."""
 
     text: Body
+    attachments: Attachments = ()
 
 
 class Replied(Published):

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, mo
 from pydantic_core import PydanticCustomError
 
 from contracts import subjects
+from contracts.attachments.files import MAX_ATTACHMENTS, Attachment, AttachmentId
 from contracts.envelope import Actor, Timestamp
 from contracts.number import TicketNumber
 from contracts.requests import Answered, Command, Position, Query, Sent
@@ -31,9 +32,15 @@ GET: Final = subjects.request(SERVICE, "get")
 HISTORY: Final = subjects.request(SERVICE, "history")
 LIST: Final = subjects.request(SERVICE, "list")
 LOOKUP: Final = subjects.request(SERVICE, "lookup")
+SUBMISSION: Final = subjects.request(SERVICE, "submission")
 
 MAX_ANSWERS_BYTES: Final = 256 * 1024
 DEFAULT_TOPIC: Final = "other"
+
+AttachmentIds = Annotated[
+    tuple[AttachmentId, ...],
+    Field(max_length=MAX_ATTACHMENTS, description="Files that the actor uploaded for this account"),
+]
 
 
 class TicketStatus(StrEnum):
@@ -61,6 +68,7 @@ class OpenTicket(Command):
     answers: Annotated[tuple[SentAnswer, ...], Field(max_length=MAX_ANSWERS)] = ()
     identifiers: Annotated[tuple[SentIdentifier, ...], Field(max_length=MAX_IDENTIFIERS)] = ()
     follows: TicketNumber | None = None
+    attachments: AttachmentIds = ()
 
     @field_validator("answers")
     @classmethod
@@ -85,6 +93,7 @@ class ReplyToTicket(TicketCommand):
     """Answer on an open ticket."""
 
     text: Body
+    attachments: AttachmentIds = ()
 
 
 class CloseTicket(TicketCommand):
@@ -178,6 +187,8 @@ class Ticket(TicketSummary):
     answers: tuple[Answer, ...] = ()
     identifiers: tuple[Identifier, ...] = ()
     follows: TicketNumber | None = None
+    submission: str | None = None
+    attachments: Annotated[tuple[Attachment, ...], Field(description="Of the first message")] = ()
     closing: Annotated[Closing | None, Field(description="While the ticket is closed")] = None
 
 
@@ -286,3 +297,20 @@ class LookUpResult(Answered):
     number_mistyped: Annotated[
         bool, Field(description="Ten digits with a wrong check digit: no ticket can have that number")
     ] = False
+
+
+class GetSubmission(Query):
+    """The ticket that was opened from a submission; one that is still to be opened is waited for."""
+
+    account: AccountId
+    submission: ShortLine
+    wait_s: Annotated[int, Field(ge=0, le=8, description="Seconds; then `ticket_not_opened_yet`")] = 0
+
+
+class SubmissionTicket(Answered):
+    """The ticket of a submission."""
+
+    number: TicketNumber
+    account: AccountId
+    submission: str
+    position: Annotated[Position, Field(description="Of its opening; pass it as `at_least`")]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from contracts.access import requests as access
+from contracts.attachments import requests as attachments
+from contracts.intake import requests as intake
 from contracts.tickets import requests
 
 Document = dict[str, Any]
@@ -13,6 +15,9 @@ NUMBER: Final = "4830291741"
 
 PERSON: Final = "pnd7lfu3bcvi4rxa"
 TOKEN: Final = "WyJhY21lIiwiMDE5MmYwYzQiXQ.signature"
+
+DRAFT: Final = "a2" * 13
+ATTACHMENT: Final = "b3" * 13
 
 _ACTOR: Final[Document] = {"kind": "member", "id": "p-1"}
 _OF_PERSON: Final[Document] = {
@@ -30,6 +35,8 @@ _PROFILE: Final[Document] = {
     "identifiers": [{"kind": "merchant-id", "value": "88"}],
 }
 _PERSON: Final[Document] = {"display_name": "Jan Żak", "language": "pl"}
+_DRAFT: Final[Document] = {**_QUERY, "account": "acme", "draft": DRAFT}
+_DRAFT_COMMAND: Final[Document] = {**_COMMAND, "draft": DRAFT, "revision": 3}
 _CHANGE: Final[Document] = {**_COMMAND, "number": NUMBER}
 
 FULL: Final[dict[type[Any], Document]] = {
@@ -42,8 +49,9 @@ FULL: Final[dict[type[Any], Document]] = {
         "answers": [{"link_id": "1", "question": "Which?", "values": ["This", "That"]}],
         "identifiers": [{"kind": "merchant-id", "value": "88"}],
         "follows": NUMBER,
+        "attachments": [ATTACHMENT],
     },
-    requests.ReplyToTicket: {**_CHANGE, "text": "Dziękuję"},
+    requests.ReplyToTicket: {**_CHANGE, "text": "Dziękuję", "attachments": [ATTACHMENT]},
     requests.CloseTicket: {**_CHANGE, "reason": "solved", "note": "Done"},
     requests.ReopenTicket: {**_CHANGE, "reason": "Not done"},
     requests.GetTicket: {
@@ -71,7 +79,56 @@ FULL: Final[dict[type[Any], Document]] = {
         "before": 9,
     },
     requests.LookUp: {**_QUERY, "value": "88", "account": "acme", "limit": 5},
+    requests.GetSubmission: {**_QUERY, "account": "acme", "submission": DRAFT, "wait_s": 2},
+    intake.Offer: {**_QUERY, "account": "acme", "text": "Brak wizyt", "language": "pl"},
+    intake.StartDraft: {
+        **_COMMAND,
+        "questionnaire": "https://casetrail.example/q|1",
+        "message": "Brak wizyt",
+        "language": "pl",
+        "follows": NUMBER,
+    },
+    intake.GetDraft: {**_DRAFT, "page": "area"},
+    intake.ListDrafts: {**_QUERY, "account": "acme"},
+    intake.AnswerPage: {**_DRAFT_COMMAND, "page": "area", "answers": {"area": ["feed", ""]}},
+    intake.GoBack: {**_DRAFT_COMMAND, "page": "area"},
+    intake.ReviewDraft: _DRAFT,
+    intake.SubmitDraft: _DRAFT_COMMAND,
+    intake.DiscardDraft: {**_COMMAND, "draft": DRAFT},
+    intake.GetInterestForm: {"language": "pl"},
+    intake.ExpressInterest: {
+        "command_id": "c-1",
+        "token": TOKEN,
+        "language": "pl",
+        "answers": {"company": ["Acme"]},
+        "website": "spam",
+        "address": "203.0.113.7",
+    },
+    intake.ShowInterest: {"token": TOKEN, "language": "pl"},
+    intake.ConfirmInterest: {"token": TOKEN},
+    attachments.UploadChunk: {
+        "upload": "u-1",
+        "account": "acme",
+        "actor": _ACTOR,
+        "name": "zrzut ekranu.png",
+        "size": 9,
+        "offset": 3,
+        "after": 7,
+        "data": "AAEC",
+    },
+    attachments.DownloadAttachment: {
+        "attachment": ATTACHMENT,
+        "account": "acme",
+        "actor": _ACTOR,
+        "offset": 3,
+    },
     access.RegisterAccount: {**_COMMAND, **_PROFILE},
+    access.AdmitAccount: {
+        **_COMMAND,
+        "name": "Acme Clinic",
+        "languages": ["pl"],
+        "email": "jan@acme.example",
+    },
     access.ChangeAccount: {**_COMMAND, **_PROFILE},
     access.InviteMember: {**_COMMAND, "email": "jan@acme.example", "role": "admin", "valid_days": 3},
     access.WithdrawInvitation: {**_COMMAND, "invitation": "0192f0c4"},

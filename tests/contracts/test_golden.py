@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 import contracts
 from contracts.access.events import parse_access_event
 from contracts.envelope import Envelope
+from contracts.intake.events import parse_intake_event
 from contracts.publish import PUBLISHED
 from contracts.registry import EVENTS
 from contracts.text import MAX_BODY_BYTES
@@ -31,6 +33,12 @@ KINDS_OF_SAMPLE = {"minimal", "full"}
 KINDS_OF_TEXT = {"polish", "emoji", "right-to-left", "combining", "quoting", "longest"}
 WITH_TEXTS = {
     tag for tag in EVENTS if re.search(r"\.ticket\.|\.account\.|\.person\.(registered|changed)", tag)
+}
+
+READERS: Mapping[str, Callable[[bytes], Envelope]] = {
+    "/casetrail/tickets": parse_ticket_event,
+    "/casetrail/access": parse_access_event,
+    "/casetrail/intake": parse_intake_event,
 }
 
 by_sample = pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_a_sample_is_read_and_written_again_byte_for_byte(sample: Path) -> None:
     payload = sample.read_bytes()
     event = parsed(payload)
     assert type(event) is EVENTS[sample.parent.name]
-    assert event.model_dump_json(exclude_none=True).encode() == payload
+    assert event.model_dump_json(exclude_unset=True).encode() == payload
 
 
 @by_sample
@@ -70,6 +78,8 @@ def test_a_reader_ignores_what_later_versions_add_at_any_depth(sample: Path) -> 
     document: Any = json.loads(sample.read_bytes())
     objects = [path for path in paths(document) if isinstance(_at(document, path), dict)]
     for path in objects:
+        if "document" in path:  # kept as it was published
+            continue
         document = replaced(document, (*path, "added_later"), {"anything": [1, None]})
     assert parsed(json.dumps(document).encode()) == event
 
@@ -99,7 +109,7 @@ def test_what_is_personal_stands_under_content_only(sample: Path) -> None:
     ],
 )
 def test_what_is_no_event_is_refused(payload: bytes) -> None:
-    for parse in (parse_ticket_event, parse_access_event):
+    for parse in READERS.values():
         with pytest.raises(ValidationError):
             parse(payload)
 
@@ -136,8 +146,7 @@ def test_committed_samples_are_never_edited_or_removed() -> None:
 
 def parsed(payload: bytes) -> Envelope:
     """The event, read by the reader of its log."""
-    is_ticket = json.loads(payload)["source"] == "/casetrail/tickets"
-    return parse_ticket_event(payload) if is_ticket else parse_access_event(payload)
+    return READERS[json.loads(payload)["source"]](payload)
 
 
 def _at(document: Any, path: Steps) -> Any:

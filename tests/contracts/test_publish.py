@@ -14,6 +14,7 @@ from pydantic import Field
 from contracts import publish
 from contracts.access.events import AccessEvent
 from contracts.envelope import Envelope
+from contracts.intake.events import IntakeEvent
 from contracts.publish import PUBLISHED, differences, documents, write
 from contracts.registry import EVENTS, REQUESTS, NameTaken, Request, event_types, requests
 from contracts.tickets import requests as ticket_requests
@@ -104,12 +105,19 @@ def test_the_table_of_subjects_names_schemas_that_are_published() -> None:
     assert set(table["requests"]) == {
         *(f"requests.tickets.{name}" for name in TICKET_REQUESTS),
         *(f"requests.access.{name}" for name in ACCESS_REQUESTS),
+        *(f"requests.intake.{name}" for name in INTAKE_REQUESTS),
+        *(f"requests.attachments.{name}" for name in ("upload", "download")),
     }
-    assert set(table["streams"]) == {"TICKETS", "ACCESS", "DEAD_LETTERS"}
+    assert set(table["streams"]) == {"TICKETS", "ACCESS", "INTAKE", "NOTIFY", "DEAD_LETTERS"}
 
 
-TICKET_REQUESTS = ("open", "reply", "close", "reopen", "get", "history", "list", "lookup")
+TICKET_REQUESTS = ("open", "reply", "close", "reopen", "get", "history", "list", "lookup", "submission")
+INTAKE_REQUESTS = (
+    "offer", "start", "draft", "drafts", "answer", "back", "review", "submit", "discard",
+    "interest_form", "express_interest", "show_interest", "confirm_interest",
+)  # fmt: skip
 ACCESS_REQUESTS = (
+    "admit",
     "register", "change", "invite", "invitation", "accept", "withdraw", "change_role", "remove", "list",
     "people", "whoami", "permissions", "appoint", "dismiss", "link", "change_person", "create_credential",
     "revoke_credential", "list_credentials",
@@ -117,7 +125,8 @@ ACCESS_REQUESTS = (
 
 
 def test_every_event_that_can_be_read_is_registered() -> None:
-    readable = {*get_args(get_args(TicketEvent)[0]), *get_args(get_args(AccessEvent)[0])}
+    logs = (TicketEvent, AccessEvent, IntakeEvent)
+    readable = {event for log in logs for event in get_args(get_args(log)[0])}
     assert readable == set(EVENTS.values())
 
 

@@ -65,6 +65,8 @@ def test_an_unknown_field_is_refused_at_every_depth(model: type[Sent]) -> None:
     document = FULL[model]
     objects = [path for path in paths(document) if isinstance(value_at(document, path), dict)]
     for path in objects:
+        if path == ("answers",):  # the names are the questionnaire's
+            continue
         unknown = (*path, "surprise")
         assert broken_rules(model, replaced(document, unknown, 1)) == [(dotted(unknown), "extra_forbidden")]
 

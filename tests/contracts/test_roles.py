@@ -27,9 +27,15 @@ TICKETS = {"ticket_open", "ticket_read", "ticket_reply", "ticket_close", "ticket
 TABLE = {
     MemberRole.MEMBER: {*TICKETS, "people_read"},
     MemberRole.ADMIN: {*TICKETS, "people_read", "people_manage"},
-    PlatformRole.AGENT: {*TICKETS, "people_read"},
+    PlatformRole.AGENT: {*TICKETS, "people_read", "account_admit"},
     PlatformRole.AUDITOR: {"ticket_read", "people_read", "audit_read"},
-    PlatformRole.OPERATOR: {"account_manage", "platform_manage", "people_read", "people_manage"},
+    PlatformRole.OPERATOR: {
+        "account_admit",
+        "account_manage",
+        "platform_manage",
+        "people_read",
+        "people_manage",
+    },
     SystemMay.SUBSCRIBE: set(),
     SystemMay.READ: {"ticket_read"},
     SystemMay.WRITE: TICKETS,

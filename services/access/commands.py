@@ -12,7 +12,7 @@ from contracts.access import requests
 from contracts.access.events import PLATFORM
 from contracts.access.people import person_id
 from contracts.access.roles import Permission
-from services.access import account, authority, person, translate
+from services.access import account, admission, authority, person, translate
 from services.access.domain import (
     Actor,
     Capacity,
@@ -97,12 +97,24 @@ class Commands:
 
     async def change_account(self, request: translate.AccountRequest) -> requests.AccountDone:
         """Register, change, withdraw an invitation, change a role, remove a member."""
-        effect = await self._on_account(request)
+        effect = await self._on_account(request, needs=_NEEDS[type(request)])
         return translate.account_done(requests.AccountDone, effect.position, effect.event)
 
     async def invite(self, request: requests.InviteMember) -> requests.InvitationSent:
         """Invite somebody."""
-        effect = await self._on_account(request)
+        return await self._invite(request, needs=_NEEDS[type(request)])
+
+    async def admit(self, request: requests.AdmitAccount) -> requests.InvitationSent:
+        """Register an account and invite its first administrator."""
+        register, invite = admission.parts(request)
+        try:
+            await self._on_account(register, needs=Permission.ACCOUNT_ADMIT)
+            return await self._invite(invite, needs=Permission.ACCOUNT_ADMIT)
+        except CommandIdReused as refusal:  # the caller knows its own id only
+            raise CommandIdReused(command_id=request.command_id, account=request.account) from refusal
+
+    async def _invite(self, request: requests.InviteMember, *, needs: Permission) -> requests.InvitationSent:
+        effect = await self._on_account(request, needs=needs)
         data = effect.event["data"]
         return translate.account_done(
             requests.InvitationSent,
@@ -144,17 +156,17 @@ class Commands:
         self, request: requests.CreateCredential | requests.RevokeCredential
     ) -> requests.CredentialRecorded:
         """Create or revoke a credential."""
-        effect = await self._on_account(request)
+        effect = await self._on_account(request, needs=_NEEDS[type(request)])
         return translate.credential_recorded(effect.position, effect.event)
 
-    async def _on_account(self, request: translate.AccountRequest) -> Effect:
+    async def _on_account(self, request: translate.AccountRequest, *, needs: Permission) -> Effect:
         actor = translate.actor(request.actor)
         invitation_id = uuid7()
         await self._know_roles(actor)
 
         def decide(state: account.Account | None) -> Sequence[account.AccountFact]:
             if not _was_done(state, request.command_id):
-                self._check(request, actor, state)
+                self._check(request, needs, actor, state)
             command = translate.account_command(request, at=self._now(), invitation_id=invitation_id)
             return account.decide(command, state)
 
@@ -167,13 +179,19 @@ class Commands:
                 probably_new=isinstance(request, requests.RegisterAccount),
             )
 
-    def _check(self, request: translate.AccountRequest, actor: Actor, state: account.Account | None) -> None:
+    def _check(
+        self,
+        request: translate.AccountRequest,
+        needs: Permission,
+        actor: Actor,
+        state: account.Account | None,
+    ) -> None:
         """Raises NotPermitted or AccountNotFound."""
-        permission = _NEEDS[type(request)]
-        if isinstance(request, requests.RegisterAccount):  # nobody learns here which accounts there are
-            authority.check_platform(permission, actor, self._roles(actor))
+        # Nobody learns from a registration or an admission which accounts there are.
+        if isinstance(request, requests.RegisterAccount) or needs is Permission.ACCOUNT_ADMIT:
+            authority.check_platform(needs, actor, self._roles(actor))
         else:
-            authority.check(permission, actor, state, self._roles(actor))
+            authority.check(needs, actor, state, self._roles(actor))
 
     # People
 

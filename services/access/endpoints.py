@@ -27,6 +27,7 @@ def endpoints(commands: Commands, queries: Queries) -> list[Endpoint[Any, Any]]:
     on_account, on_credential = commands.change_account, commands.change_credential
     return [
         Endpoint(subject=requests.REGISTER, request=requests.RegisterAccount, handler=on_account),
+        Endpoint(subject=requests.ADMIT, request=requests.AdmitAccount, handler=commands.admit),
         Endpoint(subject=requests.CHANGE, request=requests.ChangeAccount, handler=on_account),
         Endpoint(subject=requests.INVITE, request=requests.InviteMember, handler=commands.invite),
         Endpoint(subject=requests.INVITATION, request=requests.ShowInvitation, handler=queries.invitation),

@@ -12,7 +12,7 @@ from eventsourcing.sqlite import SQLiteCursor
 from pydantic_core import from_json
 
 from contracts.access import requests, roles
-from contracts.access.roles import Permission, Permissions
+from contracts.access.roles import ADDED_LATER, Permission, Permissions
 from contracts.access.systems import system_user
 from contracts.envelope import Actor, ActorKind, format_time
 from services.access.account import AccountNotFound, InvitationNotFound
@@ -302,12 +302,14 @@ def _account(row: Row) -> requests.AccountSummary:
 
 
 def _grant(row: Row) -> requests.Grant:
+    permissions = _permissions(row["granted_to"], row["role"])
     return requests.Grant(
         granted_to=requests.GrantedTo(row["granted_to"]),
         person=row["person"],
         account=None if row["account"] == EVERY_ACCOUNT else row["account"],
         role=row["role"],
-        permissions=tuple(sorted(_permissions(row["granted_to"], row["role"]))),
+        permissions=tuple(sorted(permissions - ADDED_LATER)),
+        further=tuple(sorted(permissions & ADDED_LATER)),
         since=row["since"],
         position=row["position"],
     )

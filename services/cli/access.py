@@ -83,6 +83,34 @@ def register(
     )
 
 
+@app.command("admit")
+def admit(
+    account: Account,
+    ticket: Annotated[
+        str | None, typer.Option(metavar="NUMBER", help="Of the interest form: has the name and the address.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="What it is called.")] = None,
+    email: Annotated[str | None, typer.Option(help="Of its first administrator, who is invited.")] = None,
+    language: Annotated[list[str] | None, typer.Option(help="pl, en. May be repeated.")] = None,
+    actor: Actor = None,
+    command_id: CommandId = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register an account for a new partner and invite its first administrator."""
+    from services.cli import access_admission
+
+    access_admission.admit(
+        account=account,
+        name=name,
+        email=email,
+        ticket=ticket,
+        languages=language or [],
+        actor=actor,
+        command_id=command_id,
+        as_json=as_json,
+    )
+
+
 @app.command("invite")
 def invite(
     account: Account,

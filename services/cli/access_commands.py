@@ -252,12 +252,19 @@ def _carry_out(
         command = checked(model, **values(), command_id=command_id)
         async with connected() as nc:
             done = await call(nc, subject, command, answer_type, timeout_s=TIMEOUT_S)
-        if as_json:
-            print_json(done, {"command_id": command_id})
-            return
-        made = say("made", revision=done.revision, position=done.position, command_id=command_id)
-        Pages(datetime.now(UTC)).done(sentence(done), made)
-        if hint is not None:
+        tell(done, sentence(done), command_id=command_id, as_json=as_json)
+        if hint is not None and not as_json:
             sys.stdout.write(hint(done) + "\n")  # in one line, however long: it is to be copied
 
     run(work(), as_json=as_json, command_id=command_id)
+
+
+def tell(
+    done: requests.AccountDone | requests.PersonDone, sentence: str, *, command_id: str, as_json: bool
+) -> None:
+    """What was done, and the command id that repeats it."""
+    if as_json:
+        print_json(done, {"command_id": command_id})
+        return
+    made = say("made", revision=done.revision, position=done.position, command_id=command_id)
+    Pages(datetime.now(UTC)).done(sentence, made)

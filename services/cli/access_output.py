@@ -69,7 +69,7 @@ def grants(page: requests.GrantPage) -> None:
             each.account or say("every_account"),
             ", ".join(map(_word, each.role.split())),
             spelled(each.since),
-            ", ".join(each.permissions),
+            ", ".join((*each.permissions, *each.further)),
         ]
         for each in page.grants
     ]

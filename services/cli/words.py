@@ -119,6 +119,17 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "exactly one of {options} is needed", "potrzebne jest dokładnie jedno z: {options}"
     ),
     "done_register": Wording("The account {account} is registered.", "Konto {account} jest zarejestrowane."),
+    "done_admit": Wording(
+        "{name} has the account {account}, and {email} is invited as its administrator.",
+        "{name} ma konto {account}, a {email} ma zaproszenie jako jego administrator.",
+    ),
+    "needed_without_ticket": Wording(
+        "is needed, or --ticket NUMBER of the interest form, which has it",
+        "jest potrzebne albo --ticket NUMER formularza zgłoszenia zainteresowania, który to zawiera",
+    ),
+    "not_in_ticket": Wording(
+        "is needed: the ticket does not say it", "jest potrzebne: zgłoszenie tego nie zawiera"
+    ),
     "done_invite": Wording("{email} is invited to {account}.", "Zaproszono {email} do konta {account}."),
     "to_accept": Wording(
         "To accept: casetrail access accept --as {email} --token {token}",

@@ -26,15 +26,25 @@ from contracts.access.roles import SystemMay
 from contracts.access.systems import system_user
 from contracts.subjects import (
     ACCESS,
+    ATTACHMENTS,
+    BUCKETS,
+    DRAFTS,
+    INTAKE,
+    INTERESTS,
+    LIMITS,
+    OBJECT_STORES,
     OUTSIDE_DOMAIN,
-    SESSIONS_STREAM,
     STREAMS,
     TICKETS,
+    UPLOADS,
     Stream,
+    bucket_stream,
     consumer_names,
     dead_letter,
     inbox_prefix,
+    object_stream,
     request,
+    submission_events,
     system_request,
     ticket_events,
 )
@@ -101,7 +111,11 @@ def _setup() -> Permissions:
         zone=Zone.SERVICES,
         publish=tuple(
             f"$JS.API.STREAM.{verb}.{name}"
-            for name in (*(stream.name for stream in STREAMS), SESSIONS_STREAM)
+            for name in (
+                *(stream.name for stream in STREAMS),
+                *(bucket_stream(bucket) for bucket in BUCKETS),
+                *(object_stream(store) for store in OBJECT_STORES),
+            )
             for verb in verbs
         ),
         subscribe=(f"{inbox_prefix('setup')}.>",),
@@ -114,9 +128,10 @@ def _tickets() -> Permissions:
         zone=Zone.SERVICES,
         publish=(
             *TICKETS.subjects,
-            dead_letter("tickets", "*"),
             *_keep_a_copy_of(TICKETS),
             *_keep_a_copy_of(ACCESS),
+            *_react_to(INTAKE, submission_events("*", "*"), service="tickets", durable="tickets-submissions"),
+            *_look_up_uploads(),
             "_R_.>",
         ),
         subscribe=(
@@ -140,6 +155,80 @@ def _access() -> Permissions:
             f"{inbox_prefix('access')}.>",
         ),
     )
+
+
+def _intake() -> Permissions:
+    """The only user that may append to the log of intake; it keeps drafts and interest forms."""
+    return Permissions(
+        zone=Zone.SERVICES,
+        publish=(
+            *INTAKE.subjects,
+            *_keep_a_copy_of(INTAKE),
+            *_keep_a_copy_of(ACCESS),
+            *(subject for bucket in (DRAFTS, INTERESTS, LIMITS) for subject in _keep_values_in(bucket)),
+            *_look_up_uploads(),
+            "_R_.>",
+        ),
+        subscribe=(
+            request("intake", ">"),
+            system_request("*", "intake", ">"),
+            "$SRV.>",
+            f"{inbox_prefix('intake')}.>",
+        ),
+    )
+
+
+def _attachments() -> Permissions:
+    """The only user that may write files; it reads which of them a ticket has."""
+    return Permissions(
+        zone=Zone.SERVICES,
+        publish=(
+            *(
+                subject
+                for store in (UPLOADS, ATTACHMENTS)
+                for subject in (
+                    f"$O.{store}.C.*",
+                    f"$O.{store}.M.*",
+                    f"$JS.API.STREAM.MSG.GET.{object_stream(store)}",
+                )
+            ),
+            *_keep_values_in(LIMITS),
+            *_keep_a_copy_of(ACCESS),
+            *_react_to(TICKETS, ticket_events("*", "*"), service="attachments", durable="attachments-keeper"),
+            "_R_.>",
+        ),
+        subscribe=(
+            request("attachments", ">"),
+            system_request("*", "attachments", ">"),
+            "$SRV.>",
+            f"{inbox_prefix('attachments')}.>",
+        ),
+    )
+
+
+def _react_to(stream: Stream, filter_: str, *, service: str, durable: str) -> tuple[str, ...]:
+    """What a service takes to handle the events of a subject, its replicas sharing one durable consumer."""
+    return (
+        f"$JS.API.CONSUMER.CREATE.{stream.name}.{durable}.{filter_}",
+        f"$JS.API.CONSUMER.INFO.{stream.name}.{durable}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream.name}.{durable}",
+        f"$JS.ACK.{stream.name}.{durable}.>",
+        dead_letter(service, stream.name),
+    )
+
+
+def _keep_values_in(bucket: str) -> tuple[str, ...]:
+    """What a service takes to read and write a key-value bucket. Old values go by their age only."""
+    return (
+        f"$KV.{bucket}.>",
+        f"$JS.API.STREAM.INFO.{bucket_stream(bucket)}",
+        f"$JS.API.STREAM.MSG.GET.{bucket_stream(bucket)}",
+    )
+
+
+def _look_up_uploads() -> tuple[str, ...]:
+    """What a service takes to learn whose an upload is; its content it does not get."""
+    return (f"$JS.API.STREAM.MSG.GET.{object_stream(UPLOADS)}",)
 
 
 def _keep_a_copy_of(stream: Stream) -> tuple[str, ...]:
@@ -184,7 +273,14 @@ def _follow(user: str, filter_: str) -> tuple[str, ...]:
     )
 
 
-USERS: Final = {"setup": _setup(), "tickets": _tickets(), "access": _access(), "cli": _cli()}
+USERS: Final = {
+    "setup": _setup(),
+    "tickets": _tickets(),
+    "access": _access(),
+    "intake": _intake(),
+    "attachments": _attachments(),
+    "cli": _cli(),
+}
 """Every user of Casetrail itself. Other systems get theirs by `system`."""
 
 ACCOUNTS_USER_NAME: Final = "credentials"

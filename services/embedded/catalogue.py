@@ -28,6 +28,19 @@ CATALOGUE: Final = (
         keys=("CASETRAIL_LINK_KEY_FILE",),
     ),
     ServiceEntry(
+        name="intake",
+        run="services.intake.app:main",
+        nats_user="intake",
+        description="Questionnaires, drafts, submissions; the interest form",
+        keys=("CASETRAIL_LINK_KEY_FILE",),
+    ),
+    ServiceEntry(
+        name="attachments",
+        run="services.attachments.app:main",
+        nats_user="attachments",
+        description="Files of messages: taken in, looked at, given out",
+    ),
+    ServiceEntry(
         name="tickets",
         run="services.tickets.app:main",
         nats_user="tickets",

@@ -1,4 +1,5 @@
-"""The people of the demonstration: two accounts of partners, and two people of the platform."""
+"""The people of the demonstration: two accounts of partners, and two people of the platform; and the account
+of those who are no partners yet, which has no people of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from contracts.wording import Language
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoAccount:
-    """A partner's account."""
+    """A partner's account, or the platform's own for new partners."""
 
     id: str
     name: str
@@ -32,6 +33,7 @@ class DemoPerson:
 ACCOUNTS: Final = (
     DemoAccount(id="acme-clinic", name="Acme Clinic", languages=("pl", "en")),
     DemoAccount(id="nova-bookings", name="Nova Bookings", languages=("en", "pl")),
+    DemoAccount(id="new-partners", name="New partners", languages=("en", "pl")),
 )
 
 PEOPLE: Final = (

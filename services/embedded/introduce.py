@@ -23,7 +23,7 @@ _TERMINAL: Final = SentActor(kind=ActorKind.SYSTEM, id=requests.TERMINAL)
 
 
 async def introduce(nc: Client) -> None:
-    """Register both accounts, their members, and who works for the platform.
+    """Register the accounts, their members, and who works for the platform.
 
     May be repeated: what was done before is not done again, not even to somebody who was removed since.
     `nc` is a connection of the user `cli`.

@@ -77,8 +77,7 @@ class Guard:
             Refused: as `Picture.check`.
             Unavailable: `access_unknown`, the picture is too old.
         """
-        if self._following.age_s > self._max_age_s:
-            raise Unavailable("access_unknown")
+        self._check_age()
         self._picture.check(actor, account, permission)
 
     async def require(self, actor: Actor | None, account: str | None, permission: Permission) -> None:
@@ -88,6 +87,17 @@ class Guard:
         except Refused:
             await self._following.catch_up()
             self.check(actor, account, permission)
+
+    async def knows_account(self, account: str) -> bool:
+        """Whether there is such an account: for what somebody without any standing may ask for.
+
+        Raises:
+            Unavailable: `access_unknown`, the picture is too old.
+        """
+        self._check_age()
+        if not self._picture.knows(account):  # the picture may lag
+            await self._following.catch_up()
+        return self._picture.knows(account)
 
     async def watch(
         self,
@@ -124,6 +134,10 @@ class Guard:
                 await asyncio.gather(upcoming, return_exceptions=True)
             if isinstance(items, AsyncGenerator):
                 await items.aclose()
+
+    def _check_age(self) -> None:
+        if self._following.age_s > self._max_age_s:
+            raise Unavailable("access_unknown")
 
     def _wake(self, ids: Collection[str]) -> None:
         for key in self._watching.keys() & ids:

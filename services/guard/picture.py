@@ -135,6 +135,10 @@ class Picture:
         if account is not None and account not in self._members:
             raise AccountUnknown(account)
 
+    def knows(self, account: str) -> bool:
+        """Whether the account was ever registered."""
+        return account in self._members
+
     def _of_platform(self, person: str) -> Permissions:
         return roles.NOTHING.union(
             *(_PLATFORM.get(role, roles.NOTHING) for role in self._platform.get(person, ()))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import time
 from typing import Final
@@ -15,3 +17,9 @@ def uuid7() -> str:
     value = time.time_ns() // 1_000_000 << 80 | 7 << 76 | random >> 68 << 64 | 2 << 62 | random & _RAND_B
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def derived_id(*parts: str) -> str:
+    """The id of whatever the parts name, 26 small letters and digits: always the same, safe in a subject."""
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return base64.b32encode(digest).decode()[:26].lower()

@@ -182,7 +182,7 @@ class Replica:
         follower = Follower(
             self._nc,
             self._stream.name,
-            self._stream.subjects[0],
+            self._stream.filter,
             names=[self._consumer],
             after=max(0, self.position - 1),  # the last event that is here comes again, to be compared
             on_lost=self._note_loss,

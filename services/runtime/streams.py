@@ -8,7 +8,19 @@ from typing import Any, Final
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from contracts.subjects import SESSIONS, SESSIONS_STREAM, STREAMS, Stream
+from contracts.subjects import (
+    ATTACHMENTS,
+    DRAFTS,
+    INTERESTS,
+    LIMITS,
+    MAIL,
+    SESSIONS,
+    STREAMS,
+    UPLOADS,
+    Stream,
+    bucket_stream,
+    object_stream,
+)
 
 _API_TIMEOUT_S: Final = 10.0
 _STREAM_NOT_FOUND: Final = 10059
@@ -45,31 +57,80 @@ def configuration(stream: Stream, *, replicas: int) -> dict[str, Any]:
     }
 
 
-def sessions_configuration(*, replicas: int) -> dict[str, Any]:
-    """The bucket of sign-ins: the newest value of each key, for a day. No log, so entries may be replaced.
+_HOUR_S: Final = 3600
+_DAY_S: Final = 24 * _HOUR_S
 
-    It is read from its leader only (no `allow_direct`): a follower could still know a session that was ended.
+
+def bucket_configurations(*, replicas: int) -> list[dict[str, Any]]:
+    """The key-value buckets (NATS ADR-8): the newest value of each key, for a while. No logs: values may go.
+
+    They are read from their leader only (no `allow_direct`): a follower could still know a session that was
+    ended. Those that strangers can fill have a limit, so that a flood does not take the disk of the log.
     """
-    return {
-        "name": SESSIONS_STREAM,
-        "description": "Who is signed in, and which attempts to sign in were used",
-        "subjects": [f"$KV.{SESSIONS}.>"],
-        "storage": "file",
-        "retention": "limits",
-        "discard": "new",
-        "num_replicas": replicas,
-        "max_msgs": -1,
-        "max_bytes": 256 << 20,  # a flood of sign-ins must not take the disk that the log needs
-        "max_age": 24 * 3600 * 1_000_000_000,
-        "max_msgs_per_subject": 1,
-        "max_msg_size": 8 << 10,
-        "duplicate_window": 5_000_000_000,
-        "allow_direct": False,
-        "allow_msg_ttl": True,
-        "allow_rollup_hdrs": False,
-        "deny_delete": True,
-        "deny_purge": True,
-    }
+    return [
+        {
+            "name": bucket_stream(bucket),
+            "description": description,
+            "subjects": [f"$KV.{bucket}.>"],
+            "storage": "file",
+            "retention": "limits",
+            "discard": "new",
+            "num_replicas": replicas,
+            "max_msgs": -1,
+            "max_bytes": max_bytes,
+            "max_age": max_age_s * 1_000_000_000,
+            "max_msgs_per_subject": 1,
+            "max_msg_size": max_msg_size,
+            "duplicate_window": 5_000_000_000,
+            "allow_direct": False,
+            "allow_msg_ttl": True,
+            "allow_rollup_hdrs": False,
+            "deny_delete": True,
+            "deny_purge": True,
+        }
+        for bucket, description, max_age_s, max_bytes, max_msg_size in (
+            (
+                SESSIONS,
+                "Who is signed in, and which attempts to sign in were used",
+                _DAY_S,
+                256 << 20,
+                8 << 10,
+            ),
+            (DRAFTS, "Questionnaires that are being answered", 30 * _DAY_S, -1, 768 << 10),
+            (INTERESTS, "Interest forms that wait for their confirmation", 7 * _DAY_S, 256 << 20, 512 << 10),
+            (LIMITS, "Counters for what needs no sign-in", _HOUR_S, 64 << 20, 1 << 10),
+        )
+    ]
+
+
+def object_store_configurations(*, replicas: int) -> list[dict[str, Any]]:
+    """The object stores (NATS ADR-20), to which nothing is ever written twice: no roll-ups, no deletions."""
+    return [
+        {
+            "name": object_stream(store),
+            "description": description,
+            "subjects": [f"$O.{store}.C.>", f"$O.{store}.M.>"],
+            "storage": "file",
+            "retention": "limits",
+            "discard": "new",
+            "num_replicas": replicas,
+            "max_msgs": -1,
+            "max_bytes": -1,
+            "max_age": max_age_s * 1_000_000_000,
+            "max_msgs_per_subject": -1,
+            "max_msg_size": -1,
+            "duplicate_window": 120_000_000_000,
+            "allow_direct": False,
+            "allow_rollup_hdrs": False,
+            "deny_delete": True,
+            "deny_purge": True,
+        }
+        for store, description, max_age_s in (
+            (UPLOADS, "Attachments as they were uploaded; those of tickets are copied", 40 * _DAY_S),
+            (ATTACHMENTS, "Attachments of tickets", 0),
+            (MAIL, "E-mails as they came in", 0),
+        )
+    ]
 
 
 async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
@@ -81,7 +142,8 @@ async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
     differences: list[str] = []
     for wanted in (
         *(configuration(stream, replicas=replicas) for stream in STREAMS),
-        sessions_configuration(replicas=replicas),
+        *bucket_configurations(replicas=replicas),
+        *object_store_configurations(replicas=replicas),
     ):
         name = wanted["name"]
         answer = await _api(nc, f"STREAM.INFO.{name}", {})

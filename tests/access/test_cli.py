@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 from typer.testing import CliRunner
 
 from contracts.access.people import person_id
 from services.cli.exit_codes import ExitCode
 from services.cli.main import app
-from tests.access.conftest import running
+from services.guard.settings import GuardSettings
+from services.runtime.health import Health
+from services.runtime.service import Context
+from services.runtime.settings import load
+from services.tickets.app import tickets as tickets_service
+from tests.access.conftest import agent, running
 from tests.conftest import SecuredNats
 
 ROOT = Path(__file__).parents[2]
@@ -120,6 +126,88 @@ async def test_an_operator_registers_an_account_whose_administrator_manages_its_
     assert before.out == "Nobody may do anything.\n"
 
 
+INTEREST: dict[str, Any] = {
+    "account": "new-partners",
+    "title": "New partner: Przychodnia Łąkowa",
+    "message": "We would like to offer our appointments.",
+    "identifiers": [
+        {"kind": "reference", "value": "R-7K3M-9QX2-81FG"},
+        {"kind": "email", "value": "ewa@lakowa.example"},
+    ],
+    "answers": [
+        {"link_id": "city", "question": "Where are you?", "values": ["Łódź"]},
+        {"link_id": "company", "question": "What is your company called?", "values": ["Przychodnia Łąkowa"]},
+    ],
+}
+
+
+@pytest.fixture
+async def tickets(secured_nats: SecuredNats, tmp_path: Path) -> AsyncIterator[None]:
+    """The ticket service, as the user that it has in the system."""
+    registry = CollectorRegistry()
+    context = Context(
+        settings=load(GuardSettings, data_dir=tmp_path / "tickets"),
+        nc=await secured_nats.connect("tickets"),
+        health=Health(registry),
+        registry=registry,
+        user="tickets",
+        version="1.0.0",
+        failed=asyncio.get_running_loop().create_future(),
+    )
+    async with tickets_service(context):
+        yield
+
+
+async def test_an_agent_admits_a_company_by_the_ticket_of_its_interest_form(
+    terminal: Terminal, tickets: None, secured_nats: SecuredNats
+) -> None:
+    await terminal("register", "--account", "new-partners", "--name", "New partners")
+    await terminal("appoint", "--agent", OPERATOR)
+    nc = await secured_nats.connect("cli")
+    opened = await nc.request(
+        "requests.tickets.open",
+        json.dumps({**INTEREST, "actor": agent(OPERATOR), "command_id": "c-1"}).encode(),
+        timeout=15,
+    )
+    number = json.loads(opened.data)["number"]
+
+    by_ticket = ("admit", "--account", "lakowa", "--ticket", number, "--as", f"agent:{OPERATOR}")
+    admitted = await terminal(*by_ticket, "--command-id", "c-2", "--language", "pl")
+    assert admitted.code == ExitCode.DONE, admitted.err
+    assert admitted.out.startswith(
+        "Przychodnia Łąkowa has the account lakowa, and ewa@lakowa.example is invited as its administrator.\n"
+    )
+    token = admitted.out.split("--token ")[1].strip()
+    assert (await terminal("accept", "--token", token, "--as", "ewa@lakowa.example")).code == ExitCode.DONE
+    repeated = await terminal(*by_ticket, "--command-id", "c-2", "--language", "pl", "--json")
+    assert (repeated.object["token"], repeated.object["command_id"]) == (token, "c-2")
+
+    (account,) = (await terminal("list", "--words", "lakowa", "--json")).object["accounts"]
+    assert (account["name"], account["languages"]) == ("Przychodnia Łąkowa", ["pl"])
+    given = await terminal(
+        "admit", "--account", "other", "--ticket", number, "--name", "Other", "--email", JAN, "--json"
+    )
+    assert given.code == ExitCode.DONE, given.err
+    taken = await terminal(*by_ticket, "--json")
+    assert (taken.code, taken.error["code"]) == (ExitCode.REFUSED, "account_is_taken")
+
+
+async def test_what_a_ticket_does_not_say_is_asked_for(
+    terminal: Terminal, tickets: None, secured_nats: SecuredNats
+) -> None:
+    await terminal("register", "--account", "new-partners", "--name", "New partners")
+    await terminal("appoint", "--agent", OPERATOR)
+    nc = await secured_nats.connect("cli")
+    without = {**INTEREST, "identifiers": [], "actor": agent(OPERATOR), "command_id": "c-1"}
+    opened = await nc.request("requests.tickets.open", json.dumps(without).encode(), timeout=15)
+    number = json.loads(opened.data)["number"]
+    told = await terminal("admit", "--account", "lakowa", "--ticket", number)
+    assert (told.code, told.err) == (
+        ExitCode.USAGE,
+        "casetrail: --email: is needed: the ticket does not say it\n",
+    )
+
+
 async def test_what_is_refused_is_told_in_the_persons_language_and_by_the_exit_code(
     terminal: Terminal,
 ) -> None:
@@ -153,6 +241,10 @@ async def test_what_is_refused_is_told_in_the_persons_language_and_by_the_exit_c
         (("register", "--account", "acme", "--name", "x", "--language", "polski"), "--language: does"),
         (("invite", "--account", "acme", "--email", "jan"), "--email: must be an e-mail address"),
         (("invite", "--account", "acme", "--email", ANNA, "--valid-days", "31"), "--valid-days: must be at"),
+        (("admit", "--account", "acme", "--email", ANNA), "--name: is needed, or --ticket NUMBER"),
+        (("admit", "--account", "acme", "--name", "Acme"), "--email: is needed, or --ticket NUMBER"),
+        (("admit", "--account", "acme", "--name", "Acme", "--email", "anna"), "--email: must be an e-mail"),
+        (("admit", "--account", "acme", "--ticket", "12"), "NUMBER: must be a ticket number"),
         (("permissions",), "names neither a person nor an account"),
         (("permissions", "--person", "x", "--as-of", "1h", "--position", "1"), "--position: only one of"),
     ],

@@ -68,7 +68,12 @@ async def granted(caller: Caller, **query: Any) -> Granted:
     while True:
         page = await caller.done("permissions", **query)
         found |= {
-            (each["person"], each.get("account"), each["role"], frozenset(each["permissions"]))
+            (
+                each["person"],
+                each.get("account"),
+                each["role"],
+                frozenset((*each["permissions"], *each.get("further", ()))),
+            )
             for each in page["grants"]
         }
         if "next_after" not in page:

@@ -57,7 +57,8 @@ class Done:
 
 def clean_environment(**more: str) -> dict[str, str]:
     """The environment without what would say where Casetrail runs, in English and in UTC."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CASETRAIL_", "LC_"))}
+    ours = ("CASETRAIL_", "LC_", "COLUMNS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONPATH": str(ROOT)} | more
 
 
@@ -161,7 +162,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     env = clean_environment()
     with (directory / "up.log").open("wb") as log:
         up = subprocess.Popen(
-            [*PROGRAM, "up", "--data", str(data), "--nats-port", "0"],
+            [*PROGRAM, "up", "--data", str(data), "--nats-port", "0", "--identity-port", "0"],
             env=env,
             cwd=directory,
             stdout=log,

@@ -13,6 +13,8 @@ from nats.js.api import ConsumerConfig
 
 from contracts.subjects import (
     DEAD_LETTERS,
+    DRAFTS,
+    INTERESTS,
     OUTSIDE_DOMAIN,
     STREAMS,
     TICKETS,
@@ -20,6 +22,8 @@ from contracts.subjects import (
     consumer_names,
     inbox_prefix,
     person_events,
+    questionnaire_events,
+    submission_events,
     ticket_events,
 )
 from services.credentials.permissions import USERS, Zone, subscriber
@@ -114,6 +118,22 @@ async def test_only_access_may_append_to_its_log(secured_nats: SecuredNats, user
         assert await refused(secured_nats, client, subject)
 
 
+@pytest.mark.parametrize("user", [name for name in (*USERS, *SUBSCRIBERS) if name != "intake"])
+async def test_only_intake_may_append_to_its_log_and_touch_a_draft(
+    secured_nats: SecuredNats, user: str
+) -> None:
+    client = await secured_nats.connect(user)
+    for subject in (
+        questionnaire_events("q1"),
+        submission_events(ACME, "s1"),
+        f"$KV.{DRAFTS}.p1.{ACME}.d1",
+        f"$KV.{INTERESTS}.R-1",
+        f"$JS.API.STREAM.MSG.GET.KV_{DRAFTS}",
+        f"$JS.API.STREAM.MSG.GET.KV_{INTERESTS}",
+    ):
+        assert await refused(secured_nats, client, subject)
+
+
 @pytest.mark.parametrize("user", [name for name in (*USERS, *SUBSCRIBERS) if name != "setup"])
 async def test_only_setup_may_make_a_stream(secured_nats: SecuredNats, user: str) -> None:
     client = await secured_nats.connect(user)
@@ -130,7 +150,7 @@ async def test_tickets_follows_the_log_and_gives_up_on_events(secured_nats: Secu
     assert (await log.jetstream().stream_info(TICKETS.name)).state.messages == 2
     seen = await follow(log, "tickets-1", ticket_events("*", "*"), domain=None, count=2)
     assert [message.subject for message in seen] == [ACME_TICKET, GLOBEX_TICKET]
-    await log.jetstream().publish("dead.tickets.TICKETS", b"an event")
+    await log.jetstream().publish("dead.tickets.INTAKE", b"an event")
     assert secured_nats.violations == []
 
 
@@ -263,7 +283,7 @@ def test_no_two_users_share_a_consumer_name() -> None:
 
 def test_whoever_only_asks_stands_outside() -> None:
     inside = {user for user, allowed in USERS.items() if allowed.zone is Zone.SERVICES}
-    assert inside == {"access", "setup", "tickets"}
+    assert inside == {"access", "attachments", "intake", "setup", "tickets"}
 
 
 @pytest.mark.parametrize(

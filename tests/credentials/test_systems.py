@@ -65,7 +65,7 @@ def connect(secured_nats: SecuredNats) -> ConnectAs:
         ([SystemMay.WRITE], WRITE),
         ([SystemMay.SUBSCRIBE, SystemMay.READ], READ),
     ],
-    ids=str,
+    ids=["subscribe", "read", "write", "subscribe and read"],
 )
 async def test_a_system_asks_what_it_was_created_for(
     secured_nats: SecuredNats, desk: Client, connect: ConnectAs, may: list[SystemMay], allowed: set[str]

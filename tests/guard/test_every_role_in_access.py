@@ -54,22 +54,23 @@ IN_ACCOUNTS: Final[dict[str, tuple[tuple[str, str, str, str], tuple[str, str, st
     "revoked system of acme": ((HIDDEN,) * 4,) * 2,
     "terminal": ((OK,) * 4,) * 2,
 }
-# For each: registering accounts and appointing, listing accounts, asking what another may, asking who it is.
-EVERYWHERE: Final[dict[str, tuple[str, str, str, str]]] = {
-    "member of acme": (NO, OK, NO, OK),
-    "admin of acme": (NO, OK, NO, OK),
-    "member of globex": (NO, OK, NO, OK),
-    "agent": (NO, OK, NO, OK),
-    "auditor": (NO, OK, OK, OK),
-    "operator": (OK, OK, OK, OK),
-    "agent as a member": (NO, OK, NO, OK),
-    "member as an agent": (NO, NO, NO, OK),
-    "stranger": (NO, OK, NO, UNKNOWN),
-    "writing system of acme": (NO, NO, NO, UNKNOWN),
-    "reading system of acme": (NO, NO, NO, UNKNOWN),
-    "subscribing system of acme": (NO, NO, NO, UNKNOWN),
-    "revoked system of acme": (NO, NO, NO, UNKNOWN),
-    "terminal": (OK, OK, OK, UNKNOWN),
+# For each: registering accounts and appointing, admitting accounts, listing them, asking what another may,
+# asking who it is.
+EVERYWHERE: Final[dict[str, tuple[str, str, str, str, str]]] = {
+    "member of acme": (NO, NO, OK, NO, OK),
+    "admin of acme": (NO, NO, OK, NO, OK),
+    "member of globex": (NO, NO, OK, NO, OK),
+    "agent": (NO, OK, OK, NO, OK),
+    "auditor": (NO, NO, OK, OK, OK),
+    "operator": (OK, OK, OK, OK, OK),
+    "agent as a member": (NO, NO, OK, NO, OK),
+    "member as an agent": (NO, NO, NO, NO, OK),
+    "stranger": (NO, NO, OK, NO, UNKNOWN),
+    "writing system of acme": (NO, NO, NO, NO, UNKNOWN),
+    "reading system of acme": (NO, NO, NO, NO, UNKNOWN),
+    "subscribing system of acme": (NO, NO, NO, NO, UNKNOWN),
+    "revoked system of acme": (NO, NO, NO, NO, UNKNOWN),
+    "terminal": (OK, OK, OK, OK, UNKNOWN),
 }
 SEES: Final = {
     "member of acme": [ACME],
@@ -94,7 +95,7 @@ def _cases() -> Iterator[tuple[str, str, str, str]]:
                 for name in group:
                     yield who, name, account, outcome
     for who, everywhere in EVERYWHERE.items():
-        names = (OVER_ALL, ("list",), ("permissions",), ("whoami",))
+        names = (OVER_ALL, ("admit",), ("list",), ("permissions",), ("whoami",))
         for group, outcome in zip(names, everywhere, strict=True):
             for name in group:
                 yield who, name, "", outcome
@@ -164,6 +165,8 @@ async def _body(world: World, name: str, account: str) -> dict[str, Any]:
             return in_account | command | person | ({"role": "admin"} if name == "change_role" else {})
         case "register":
             return {"account": f"a{new_id()[:12]}", "name": "New"} | command
+        case "admit":
+            return {"account": f"a{new_id()[:12]}", "name": "New", "email": email} | command
         case "appoint":
             return command | {"email": email, "role": "auditor"}
         case "dismiss":

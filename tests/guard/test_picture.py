@@ -61,6 +61,13 @@ async def test_a_removal_takes_one_account_and_leaves_the_others(picture: Pictur
     assert may(picture, member("jan@acme.example"), "globex", READ)
 
 
+async def test_an_account_is_known_from_its_registration_on(picture: Picture, log: AccessLog) -> None:
+    assert not picture.knows("acme")
+    await log.account("acme")
+    assert picture.knows("acme")
+    assert not picture.knows("globex")
+
+
 async def test_a_changed_role_gives_and_takes_its_difference(picture: Picture, log: AccessLog) -> None:
     jan = member("jan@acme.example")
     await log.account("acme", members=["jan@acme.example"])

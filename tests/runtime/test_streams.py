@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
-from contracts.subjects import SESSIONS_STREAM, STREAMS, TICKETS
+from contracts.subjects import BUCKETS, OBJECT_STORES, STREAMS, TICKETS, bucket_stream, object_stream
 from services.runtime.connection import connect
 from services.runtime.settings import RuntimeSettings, load
 from services.runtime.streams import StreamsUnavailable, configuration, ensure_streams, stream_info
@@ -53,7 +53,13 @@ async def test_differences_are_told_and_left_alone(nc: Client) -> None:
             "TICKETS: max_age is 1000000000000, it should be 0",
         ]
     names = json.loads((await nc.request("$JS.API.STREAM.NAMES", b"{}", timeout=5)).data)["streams"]
-    assert sorted(names) == sorted([*(stream.name for stream in STREAMS), SESSIONS_STREAM])
+    assert sorted(names) == sorted(
+        [
+            *(stream.name for stream in STREAMS),
+            *map(bucket_stream, BUCKETS),
+            *map(object_stream, OBJECT_STORES),
+        ]
+    )
 
 
 async def test_a_stream_that_the_server_refuses_is_named(nc: Client) -> None:

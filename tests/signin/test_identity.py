@@ -65,10 +65,11 @@ def test_it_listens_on_this_machine_only(identity: str) -> None:
     assert urlsplit(identity).hostname == "127.0.0.1"
 
 
-def test_every_account_of_the_demonstration_has_an_admin_and_a_member() -> None:
-    assert [account.id for account in ACCOUNTS] == ["acme-clinic", "nova-bookings"]
-    for account in ACCOUNTS:
-        roles = [person.role for person in PEOPLE if person.account == account.id]
+def test_every_partners_account_of_the_demonstration_has_an_admin_and_a_member() -> None:
+    partners = ["acme-clinic", "nova-bookings"]
+    assert [account.id for account in ACCOUNTS] == [*partners, "new-partners"]
+    for account in partners:
+        roles = [person.role for person in PEOPLE if person.account == account]
         assert sorted(roles) == ["admin", "member"]
     assert sorted(person.role for person in PEOPLE if person.account is None) == ["agent", "auditor"]
     assert {person.language for person in PEOPLE} == {"pl", "en"}

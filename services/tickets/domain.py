@@ -73,6 +73,17 @@ class Answer:
     values: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that came with a message. `size` in bytes."""
+
+    id: str
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
 # Facts
 
 
@@ -98,6 +109,8 @@ class Opened(Fact):
     answers: tuple[Answer, ...] = ()
     identifiers: tuple[Identifier, ...] = ()
     follows: TicketNumber | None = None
+    submission: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +120,7 @@ class Replied(Fact):
     reply_id: ReplyId
     author: Person
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +168,8 @@ class Open(Command):
     answers: tuple[Answer, ...] = ()
     identifiers: tuple[Identifier, ...] = ()
     follows: TicketNumber | None = None
+    submission: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +178,7 @@ class Reply(Command):
 
     reply_id: ReplyId
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,6 +365,8 @@ def _open(command: Open, ticket: Ticket | None) -> tuple[TicketFact, ...]:
         answers=command.answers,
         identifiers=command.identifiers,
         follows=command.follows,
+        submission=command.submission,
+        attachments=command.attachments,
     )
     if ticket is None:
         return (fact,)
@@ -362,7 +381,12 @@ def _change(command: ChangeCommand, *, at: datetime) -> TicketFact:
     match command:
         case Reply():
             return Replied(
-                command_id=command.id, at=at, reply_id=command.reply_id, author=command.by, text=command.text
+                command_id=command.id,
+                at=at,
+                reply_id=command.reply_id,
+                author=command.by,
+                text=command.text,
+                attachments=command.attachments,
             )
         case Close():
             return Closed(
@@ -391,12 +415,18 @@ def _said(fact: TicketFact) -> int:
             return hash((
                 Opened, fact.account, fact.opened_by, fact.title, fact.message, fact.topic,
                 fact.questionnaire, fact.answers, fact.identifiers, fact.follows,
+                fact.submission, _ids(fact.attachments),
             ))  # fmt: skip
         case Replied():
-            return hash((Replied, fact.author, fact.text))
+            return hash((Replied, fact.author, fact.text, _ids(fact.attachments)))
         case Closed():
             return hash((Closed, fact.closed_by, fact.reason, fact.note))
         case Reopened():
             return hash((Reopened, fact.reopened_by, fact.reason))
         case _:
             assert_never(fact)
+
+
+def _ids(attachments: tuple[Attachment, ...]) -> tuple[str, ...]:
+    """An id stands for the file: what is said of it came with the upload, not with the command."""
+    return tuple(attachment.id for attachment in attachments)

@@ -14,10 +14,11 @@ from pydantic_core import from_json
 
 from contracts.access.roles import Permission
 from contracts.number import is_number, looks_like_number, spelled
+from contracts.reference import is_reference, parse_reference
 from contracts.tickets import requests
 from services.guard.guard import Guard
 from services.guard.picture import AccountUnknown
-from services.runtime.errors import Malformed, NotFound
+from services.runtime.errors import Malformed, NotFound, Refused, Unavailable
 from services.runtime.replica import Replica
 from services.tickets import search, translate
 
@@ -133,6 +134,7 @@ class Queries:
         """
         number = spelled(query.value)
         mistyped = looks_like_number(query.value) and not is_number(query.value)
+        value = parse_reference(query.value) if is_reference(query.value) else query.value
 
         def read(cursor: SQLiteCursor) -> requests.LookUpResult:
             matches: list[requests.Match] = []
@@ -144,11 +146,31 @@ class Queries:
                 ]
             matches += [
                 requests.Match(found_as=requests.FoundAs.IDENTIFIER, kind=row["kind"], ticket=_summary(row))
-                for row in search.by_identifier(cursor, query.value, query.account, query.limit)
+                for row in search.by_identifier(cursor, value, query.account, query.limit)
             ]
             return requests.LookUpResult(matches=tuple(matches), number_mistyped=mistyped)
 
         return await self._read_tickets(query, read)
+
+    async def submission(self, query: requests.GetSubmission) -> requests.SubmissionTicket:
+        """The ticket of a submission, waited for if it is still to be opened.
+
+        Raises:
+            Refused: the actor may not, or `ticket_not_opened_yet`.
+        """
+        await self._replica.wait_for(query.at_least)
+        await self._guard.require(query.actor, query.account, Permission.TICKET_READ)
+        deadline = asyncio.get_running_loop().time() + query.wait_s
+        while True:
+            position = self._replica.position
+            found = await self._read(partial(_of_submission, query=query))
+            if found is not None:
+                return found
+            left_s = deadline - asyncio.get_running_loop().time()
+            try:
+                await self._replica.wait_for(position + 1, timeout_s=max(0.0, left_s))
+            except Unavailable:
+                raise Refused("ticket_not_opened_yet") from None
 
     async def _read_tickets(
         self, query: requests.ListTickets | requests.LookUp, read: Callable[[SQLiteCursor], AnswerT]
@@ -181,6 +203,23 @@ class Queries:
                 return read(cursor)
 
         return await asyncio.to_thread(reading)
+
+
+def _of_submission(cursor: SQLiteCursor, query: requests.GetSubmission) -> requests.SubmissionTicket | None:
+    cursor.execute(
+        "SELECT number, account, opened_position FROM submissions JOIN tickets USING (opened_position) "
+        "WHERE submission = ? AND account = ?",
+        (query.submission, query.account),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    return requests.SubmissionTicket(
+        number=row["number"],
+        account=row["account"],
+        submission=query.submission,
+        position=row["opened_position"],
+    )
 
 
 def _account_of(cursor: SQLiteCursor, number: str) -> str | None:

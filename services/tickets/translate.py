@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, assert_never
@@ -9,7 +10,9 @@ from typing import Any, assert_never
 from pydantic import ValidationError
 from pydantic_core import to_json
 
+from contracts.attachments.files import Attachment
 from contracts.envelope import Actor, ActorKind, Via, format_time
+from contracts.intake.events import SubmittedV1
 from contracts.tickets import events as wire
 from contracts.tickets import requests
 from services.runtime.errors import Unavailable
@@ -33,7 +36,9 @@ class Circumstances:
 # Requests to commands
 
 
-def open_command(request: requests.OpenTicket, *, number: str, at: datetime) -> domain.Open:
+def open_command(
+    request: requests.OpenTicket, *, number: str, at: datetime, attachments: Sequence[Attachment] = ()
+) -> domain.Open:
     return domain.Open(
         id=domain.CommandId(request.command_id),
         account=domain.AccountId(request.account),
@@ -47,7 +52,36 @@ def open_command(request: requests.OpenTicket, *, number: str, at: datetime) -> 
         answers=tuple(domain.Answer(a.link_id, a.question, a.values) for a in request.answers),
         identifiers=tuple(domain.Identifier(i.kind, i.value) for i in request.identifiers),
         follows=None if request.follows is None else domain.TicketNumber(request.follows),
+        attachments=_attachments(attachments),
     )
+
+
+def open_submitted_command(
+    event: SubmittedV1, *, number: str, at: datetime, follows: str | None
+) -> domain.Open:
+    """The command that a submission stands for. `follows` is the account's own ticket, or None."""
+    data, content = event.data, event.data.content
+    return domain.Open(
+        id=domain.CommandId(submission_command_id(event.subject)),
+        account=domain.AccountId(event.account),
+        by=_person(data.submitted_by),
+        at=at,
+        number=domain.TicketNumber(number),
+        title=content.title,
+        message=content.message,
+        topic=data.topic,
+        questionnaire=data.questionnaire,
+        answers=tuple(domain.Answer(a.link_id, a.question, a.values) for a in content.answers),
+        identifiers=tuple(domain.Identifier(i.kind, i.value) for i in content.identifiers),
+        follows=None if follows is None else domain.TicketNumber(follows),
+        submission=event.subject,
+        attachments=_attachments(content.attachments),
+    )
+
+
+def submission_command_id(submission: str) -> str:
+    """The id of the command that opens a submission's ticket, so that there is one ticket of it."""
+    return f"submission.{submission}"
 
 
 def change_command(
@@ -55,8 +89,9 @@ def change_command(
     *,
     at: datetime,
     reply_id: str,
+    attachments: Sequence[Attachment] = (),
 ) -> domain.ChangeCommand:
-    """`reply_id` names the reply, if it is one."""
+    """`reply_id` names the reply, if it is one; `attachments` are the files that it names."""
     command_id = domain.CommandId(request.command_id)
     account = domain.AccountId(request.account)
     by = _person(request.actor)
@@ -69,6 +104,7 @@ def change_command(
                 at=at,
                 reply_id=domain.ReplyId(reply_id),
                 text=request.text,
+                attachments=_attachments(attachments),
             )
         case requests.CloseTicket():
             reason = domain.CloseReason(request.reason.value)
@@ -79,6 +115,12 @@ def change_command(
             return domain.Reopen(id=command_id, account=account, by=by, at=at, reason=request.reason)
         case _:
             assert_never(request)
+
+
+def _attachments(attachments: Sequence[Attachment]) -> tuple[domain.Attachment, ...]:
+    return tuple(
+        domain.Attachment(each.id, each.name, each.media_type, each.size, each.sha256) for each in attachments
+    )
 
 
 def _person(actor: Actor) -> domain.Person:
@@ -139,6 +181,8 @@ def _type_and_data(fact: domain.TicketFact) -> tuple[str, dict[str, Any]]:
                 data["questionnaire"] = fact.questionnaire
             if fact.follows is not None:
                 data["follows"] = fact.follows
+            if fact.submission is not None:
+                data["submission"] = fact.submission
             data["content"] = {
                 "title": fact.title,
                 "message": fact.message,
@@ -146,10 +190,11 @@ def _type_and_data(fact: domain.TicketFact) -> tuple[str, dict[str, Any]]:
                 "answers": [
                     {"link_id": a.link_id, "question": a.question, "values": a.values} for a in fact.answers
                 ],
+                "attachments": _attached(fact.attachments),
             }
             return "casetrail.ticket.opened.v1", data
         case domain.Replied():
-            text = {"text": fact.text}
+            text = {"text": fact.text, "attachments": _attached(fact.attachments)}
             return "casetrail.ticket.replied.v1", {"reply_id": fact.reply_id, "author": by, "content": text}
         case domain.Closed():
             note = {} if fact.note is None else {"note": fact.note}
@@ -160,6 +205,19 @@ def _type_and_data(fact: domain.TicketFact) -> tuple[str, dict[str, Any]]:
             return "casetrail.ticket.reopened.v1", {"reopened_by": by, "content": reason}
         case _:
             assert_never(fact)
+
+
+def _attached(attachments: Sequence[domain.Attachment]) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": each.id,
+            "name": each.name,
+            "media_type": each.media_type,
+            "size": each.size,
+            "sha256": each.sha256,
+        }
+        for each in attachments
+    ]
 
 
 def _by(fact: domain.TicketFact) -> domain.Person:
@@ -218,6 +276,8 @@ def fact(event: WireEvent) -> domain.TicketFact:
                 answers=tuple(domain.Answer(a.link_id, a.question, a.values) for a in data.content.answers),
                 identifiers=tuple(domain.Identifier(i.kind, i.value) for i in data.content.identifiers),
                 follows=None if data.follows is None else domain.TicketNumber(data.follows),
+                submission=data.submission,
+                attachments=_attachments(data.content.attachments),
             )
         case wire.RepliedV1(data=data):
             return domain.Replied(
@@ -226,6 +286,7 @@ def fact(event: WireEvent) -> domain.TicketFact:
                 reply_id=domain.ReplyId(data.reply_id),
                 author=_person(data.author),
                 text=data.content.text,
+                attachments=_attachments(data.content.attachments),
             )
         case wire.ClosedV1(data=data):
             return domain.Closed(
@@ -296,6 +357,8 @@ def ticket(recorded: list[wire.RecordedEvent]) -> requests.Ticket:
         answers=content.answers,
         identifiers=content.identifiers,
         follows=opened.data.follows,
+        submission=opened.data.submission,
+        attachments=content.attachments,
         closing=closing,
     )
 

@@ -25,7 +25,7 @@ ALL_ACCOUNTS: Final = "*"
 class TicketsView:
     """What is written into the replica beside each event."""
 
-    version = "2"
+    version = "3"
     tables: Sequence[str] = (
         """CREATE TABLE IF NOT EXISTS tickets (
             opened_position INTEGER PRIMARY KEY,
@@ -57,6 +57,9 @@ class TicketsView:
             value TEXT NOT NULL, kind TEXT NOT NULL, opened_position INTEGER NOT NULL,
             PRIMARY KEY (value, opened_position, kind)
         ) WITHOUT ROWID""",
+        """CREATE TABLE IF NOT EXISTS submissions (
+            submission TEXT PRIMARY KEY, opened_position INTEGER NOT NULL
+        ) WITHOUT ROWID""",
         """CREATE VIRTUAL TABLE IF NOT EXISTS texts USING fts5 (
             words, content='', columnsize=0, prefix='2', tokenize="unicode61 remove_diacritics 2"
         )""",
@@ -78,6 +81,7 @@ class _Batch:
         self._opened: dict[str, dict[str, Any]] = {}
         self._changed: dict[str, dict[str, Any]] = {}
         self._identifiers: list[tuple[str, str, int]] = []
+        self._submissions: list[tuple[str, int]] = []
         self._texts: list[tuple[int, str]] = []
         self._counts: dict[tuple[str, str], int] = {}
 
@@ -91,7 +95,7 @@ class _Batch:
             case "casetrail.ticket.replied.v1":
                 row = self._change(document, "open")
                 row["replies"] += 1
-                words = data["content"]["text"]
+                words = "\n".join((data["content"]["text"], *_names_of_files(data["content"])))
             case "casetrail.ticket.closed.v1":
                 row = self._change(document, "closed")
                 self._count(content["account"], open=-1, closed=1)
@@ -127,6 +131,8 @@ class _Batch:
             (fold_identifier(identifier["value"]), identifier["kind"], document.position): None
             for identifier in data["content"].get("identifiers", ())
         }
+        if "submission" in data:
+            self._submissions.append((data["submission"], document.position))
         self._count(content["account"], open=1)
         return row
 
@@ -161,6 +167,7 @@ class _Batch:
             list(self._changed.values()),
         )
         insert_rows(self._cursor, "identifiers", self._identifiers)
+        insert_rows(self._cursor, "submissions", self._submissions)
         insert_rows(self._cursor, "texts (rowid, words)", self._texts)
         self._cursor.executemany(
             "INSERT INTO counts VALUES (?, ?, ?) "
@@ -173,4 +180,9 @@ def _words_of_opening(content: dict[str, Any]) -> str:
     words = [content["title"], content["message"]]
     words += (value for answer in content.get("answers", ()) for value in answer["values"])
     words += (identifier["value"] for identifier in content.get("identifiers", ()))
+    words += _names_of_files(content)
     return "\n".join(words)
+
+
+def _names_of_files(content: dict[str, Any]) -> list[str]:
+    return [attachment["name"] for attachment in content.get("attachments", ())]

@@ -11,6 +11,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from contracts.errors import STATUS_HEADER, ErrorReply
 from contracts.number import derive_number
 from contracts.subjects import TICKETS, request
 from services.embedded.nats_server import NatsServer
+from services.files.store import describe_upload
 from services.guard.guard import Guard
 from services.guard.settings import GuardSettings
 from services.runtime.health import Health
@@ -141,7 +143,9 @@ class Node:
             nc, TICKETS, TicketsView(), directory, user="tickets", on_documents=self.cache.take_in
         )
         self.guard = Guard(nc, user="tickets", max_age_s=60)
-        self.commands = Commands(Log(nc, TICKETS), self.replica, self.cache, self.guard)
+        self.commands = Commands(
+            Log(nc, TICKETS), self.replica, self.cache, self.guard, partial(describe_upload, nc)
+        )
         self.queries = Queries(self.replica, self.guard)
         self._running = asyncio.create_task(self.replica.run())
         self._guarding = asyncio.create_task(self.guard.run())

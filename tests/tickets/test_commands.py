@@ -84,7 +84,8 @@ async def test_a_ticket_is_opened_answered_closed_and_reopened(caller: Caller) -
     assert (first.correlationid, events[1].correlationid) == ("corr-1", events[1].commandid)
     assert first.traceparent is not None
     content = first.data.content.model_dump(mode="json")
-    assert content == {key: FULL_OPENING[key] for key in ("title", "message", "identifiers", "answers")}
+    said = {key: FULL_OPENING[key] for key in ("title", "message", "identifiers", "answers")}
+    assert content == {**said, "attachments": []}
     assert [event.time for event in events] == sorted(event.time for event in events)
 
 

@@ -52,6 +52,7 @@ async def test_a_ticket_is_shown_with_all_that_was_said_when_it_was_opened(calle
         "revision": 1,
         "position": opened["position"],
         "replies": 0,
+        "attachments": [],
     }
 
 

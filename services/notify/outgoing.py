@@ -1,0 +1,365 @@
+"""The rules of an e-mail to be sent: its facts, its state, and what may happen to it.
+
+    decide(command, mail) -> facts          what a command does, or a Refusal; () if it was done before
+    evolve(mail, fact) -> mail              what a fact changes
+
+A mail is queued once. Whoever is to send it claims it first, and records what the server answered: `sent`,
+`deferred` (to be tried again) or `dead` (given up, until somebody revives it). A claim without a result runs
+out: then nobody knows whether the mail went, and the next claim says so. Nothing but a claim sends a mail,
+so that reading the facts again sends nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar, Final, assert_never
+
+CLAIM_LASTS: Final = timedelta(minutes=3)
+"""Longer than handing a mail over can take: every step of it has a time limit."""
+
+GIVE_UP_AFTER: Final = timedelta(days=4)
+"""RFC 5321, section 4.5.4.1: at least four to five days."""
+
+_PAUSES_MIN: Final = (1, 2, 5, 15, 30, 60, 120, 240)
+
+
+class State(StrEnum):
+    """Where a mail is."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """The fact that a mail tells of."""
+
+    event: str
+    type: str
+    stream: str | None = None
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """What a mail is about and whom it goes to. Its words are made when it is sent."""
+
+    id: str
+    account: str
+    kind: str
+    cause: Cause
+    why: str
+    email: str
+    language: str
+    reference: str
+    message_id: str
+    person: str | None = None
+    ticket: str | None = None
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the mail server said; without a code it said nothing."""
+
+    code: int | None
+    words: str
+
+
+# Facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """What every fact says besides itself: which command made it, and when (UTC)."""
+
+    command_id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued(Fact):
+    """It is to be sent."""
+
+    letter: Letter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending(Fact):
+    """Somebody hands it to the server now."""
+
+    attempt: int
+    may_repeat: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent(Fact):
+    """The server has taken it."""
+
+    attempt: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferred(Fact):
+    """It is to be tried again."""
+
+    attempt: int
+    answer: Answer
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dead(Fact):
+    """It was given up."""
+
+    attempt: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revived(Fact):
+    """It is to be sent after all."""
+
+
+MailFact = Queued | Sending | Sent | Deferred | Dead | Revived
+
+
+# Commands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What every command says: its id and the time now (UTC)."""
+
+    id: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue(Command):
+    """Have it sent."""
+
+    letter: Letter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Command):
+    """Send it now, and nobody else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordAnswer(Command):
+    """What the server answered to an attempt."""
+
+    attempt: int
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revive(Command):
+    """Send what was given up."""
+
+
+MailCommand = Queue | Claim | RecordAnswer | Revive
+
+
+# Refusals
+
+
+class Refusal(Exception):
+    """A rule said no, and nothing happened. `code` is stable; `data` is what a person may be told."""
+
+    code: ClassVar[str]
+
+    def __init__(self, **data: str | int) -> None:
+        super().__init__(self.code)
+        self.data = data
+
+
+class MailNotFound(Refusal):
+    """There is no such mail."""
+
+    code = "mail_not_found"
+
+
+class NotDue(Refusal):
+    """It is not to be sent now: somebody else sends it, it was sent, or its time has not come."""
+
+    code = "mail_not_due"
+
+
+class AttemptIsOver(Refusal):
+    """Another attempt has begun since, or this one has its result."""
+
+    code = "mail_attempt_is_over"
+
+
+class NotDead(Refusal):
+    """Only what was given up can be revived."""
+
+    code = "mail_not_dead"
+
+
+class CommandIdReused(Refusal):
+    """The command id did something else before."""
+
+    code = "command_id_reused"
+
+
+# State
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a command did: the revision it made, and what it said."""
+
+    revision: int
+    said: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A mail as its facts make it."""
+
+    letter: Letter
+    queued_at: datetime
+    state: State
+    due: datetime
+    """When it may be claimed: its next attempt, or the end of a claim without a result."""
+    attempt: int
+    retry_since: datetime
+    """From when on the time counts after which it is given up."""
+    revision: int
+    done: Mapping[str, Done] = field(default_factory=dict)
+
+
+def evolve(mail: Mail | None, fact: MailFact) -> Mail:
+    """The mail after one more fact."""
+    if isinstance(fact, Queued):
+        return Mail(
+            letter=fact.letter,
+            queued_at=fact.at,
+            state=State.WAITING,
+            due=fact.at,
+            attempt=0,
+            retry_since=fact.at,
+            revision=1,
+            done=MappingProxyType({fact.command_id: Done(1, _said(fact))}),
+        )
+    if mail is None:
+        raise TypeError("the facts of a mail do not begin with its queueing")
+    revision = mail.revision + 1
+    done = MappingProxyType({**mail.done, fact.command_id: Done(revision, _said(fact))})
+    mail = replace(mail, revision=revision, done=done)
+    match fact:
+        case Sending():
+            return replace(mail, state=State.SENDING, attempt=fact.attempt, due=fact.at + CLAIM_LASTS)
+        case Sent():
+            return replace(mail, state=State.SENT)
+        case Deferred():
+            return replace(mail, state=State.WAITING, due=fact.until)
+        case Dead():
+            return replace(mail, state=State.DEAD)
+        case Revived():
+            return replace(mail, state=State.WAITING, due=fact.at, retry_since=fact.at)
+        case _:
+            assert_never(fact)
+
+
+def decide(command: MailCommand, mail: Mail | None) -> tuple[MailFact, ...]:
+    """The facts that the command adds: none if it was done before.
+
+    Raises:
+        Refusal: a rule forbids it; the log stays as it is.
+    """
+    if isinstance(command, Queue):
+        fact = Queued(command_id=command.id, at=command.at, letter=command.letter)
+        if mail is None:
+            return (fact,)
+        _was_done_before(mail, fact)
+        return ()
+    if mail is None:
+        raise MailNotFound
+    if (done := mail.done.get(command.id)) is not None and not isinstance(command, Claim):
+        if done.said != _said(_fact(command, mail)):
+            raise CommandIdReused(command_id=command.id)
+        return ()
+    match command:
+        case Claim():
+            if mail.state not in {State.WAITING, State.SENDING} or command.at < mail.due:
+                raise NotDue
+        case RecordAnswer():
+            if mail.state is not State.SENDING or mail.attempt != command.attempt:
+                raise AttemptIsOver
+        case Revive():
+            if mail.state is not State.DEAD:
+                raise NotDead
+        case _:
+            assert_never(command)
+    return (_fact(command, mail),)
+
+
+def pause(attempt: int) -> timedelta:
+    """How long to wait after an attempt (1, 2, 3...) that was put off."""
+    return timedelta(minutes=_PAUSES_MIN[min(attempt, len(_PAUSES_MIN)) - 1])
+
+
+def _fact(command: Claim | RecordAnswer | Revive, mail: Mail) -> MailFact:
+    match command:
+        case Claim():
+            return Sending(
+                command_id=command.id,
+                at=command.at,
+                attempt=mail.attempt + 1,
+                may_repeat=mail.state is State.SENDING,
+            )
+        case RecordAnswer():
+            return _result(command, mail)
+        case Revive():
+            return Revived(command_id=command.id, at=command.at)
+        case _:
+            assert_never(command)
+
+
+def _result(command: RecordAnswer, mail: Mail) -> MailFact:
+    code, until = command.answer.code, command.at + pause(command.attempt)
+    if code is not None and 200 <= code < 300:
+        return Sent(command_id=command.id, at=command.at, attempt=command.attempt, answer=command.answer)
+    refused_for_good = code is not None and code >= 500
+    if refused_for_good or until - mail.retry_since > GIVE_UP_AFTER:
+        return Dead(command_id=command.id, at=command.at, attempt=command.attempt, answer=command.answer)
+    return Deferred(
+        command_id=command.id, at=command.at, attempt=command.attempt, answer=command.answer, until=until
+    )
+
+
+def _was_done_before(mail: Mail, fact: Queued) -> None:
+    """Raises CommandIdReused if the mail was queued for something else."""
+    if mail.letter.cause.event != fact.letter.cause.event or mail.letter.person != fact.letter.person:
+        raise CommandIdReused(command_id=fact.command_id)
+
+
+def _said(fact: MailFact) -> int:
+    """Of what a command said, without what the edges add at each try (times)."""
+    match fact:
+        case Queued():
+            return hash((Queued, fact.letter.id))
+        case Sending():
+            return hash((Sending, fact.attempt))
+        case Sent():
+            return hash((Sent, fact.attempt, fact.answer))
+        case Deferred():
+            return hash((Deferred, fact.attempt, fact.answer))
+        case Dead():
+            return hash((Dead, fact.attempt, fact.answer))
+        case Revived():
+            return hash(Revived)
+        case _:
+            assert_never(fact)

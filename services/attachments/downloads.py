@@ -89,7 +89,7 @@ class Downloads:
         record = None if description is None else upload_record(description)
         if description is None or record is None:
             return None
-        if (record.account, record.actor) != (request.account, request.actor):
+        if not record.is_by(request.actor, request.account):
             return None
         return self._uploads, description, record.attachment
 

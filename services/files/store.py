@@ -47,6 +47,10 @@ class UploadRecord(BaseModel):
     actor: Actor
     attachment: Attachment
 
+    def is_by(self, actor: Actor, account: str) -> bool:
+        """Whether this person has uploaded it for this account."""
+        return (self.account, self.actor.kind, self.actor.id) == (account, actor.kind, actor.id)
+
 
 class OutOfOrder(Exception):
     """A chunk does not follow the one that is there."""

@@ -15,7 +15,7 @@ from contracts.attachments.files import MAX_ATTACHMENTS, Attachment
 from contracts.errors import FieldError
 from contracts.intake.requests import MAX_SENT_BYTES, AnswerShown, ItemType, Problem
 from services.intake import content, evaluator, pages
-from services.intake.evaluator import Answers
+from services.intake.evaluator import Answers, is_file_id
 from services.intake.questionnaire import Questionnaire, localized
 from services.runtime.errors import Malformed, RequestInvalid
 
@@ -112,7 +112,8 @@ async def _of_files(
         if questionnaire.items[link_id].type is not ItemType.ATTACHMENT:
             continue
         count += len(values)
-        if link_id in only and any([await find_upload(value) is None for value in values]):
+        known = [is_file_id(value) and await find_upload(value) is not None for value in values]
+        if link_id in only and not all(known) and all(map(is_file_id, values)):
             found.append(evaluator.Problem(link_id, "answer_not_a_file"))
         if count > MAX_ATTACHMENTS:
             data = {"count": count, "limit": MAX_ATTACHMENTS}

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from services.intake import source, view
 from services.intake.lint import lint
-from services.intake.questionnaire import Questionnaire, Status, load_document
+from services.intake.questionnaire import Questionnaire, load_document
 from services.intake.ranking import Ranking
 from services.intake.source import Finding, Source
 from services.runtime.ids import derived_id
@@ -84,7 +84,6 @@ class Catalogue:
 
     def __init__(self) -> None:
         self._versions: dict[str, Questionnaire] = {}
-        self._newest: dict[str, str] = {}
         self._retired: set[str] = set()
         self._ranking: Ranking | None = None
 
@@ -116,19 +115,13 @@ class Catalogue:
 
     def newest(self, url: str) -> Questionnaire | None:
         """The version that is offered now."""
-        canonical = self._newest.get(url)
-        return None if canonical is None or canonical in self._retired else self._versions[canonical]
+        return next((each for each in self.offered if each.url == url), None)
 
     @property
     def offered(self) -> tuple[Questionnaire, ...]:
-        """The newest version of each that is not retired, in a stable order."""
-        newest = (self._versions[canonical] for canonical in self._newest.values())
-        return tuple(
-            sorted(
-                (each for each in newest if each.canonical not in self._retired),
-                key=lambda each: each.url,
-            )
-        )
+        """Of each questionnaire the version that was published last and is not retired, by their urls."""
+        newest = {each.url: each for name, each in self._versions.items() if name not in self._retired}
+        return tuple(newest[url] for url in sorted(newest))
 
     @property
     def to_partners(self) -> tuple[Questionnaire, ...]:
@@ -148,6 +141,5 @@ class Catalogue:
         except ValidationError as error:  # of a later version of this service, as in a rolling upgrade
             log.warning("intake.questionnaire_unknown", questionnaire=canonical, errors=error.error_count())
             return
-        self._versions[canonical] = questionnaire
-        if questionnaire.status is Status.ACTIVE:
-            self._newest[questionnaire.url] = canonical
+        self._versions.pop(canonical, None)
+        self._versions[canonical] = questionnaire  # the last one, in the order of publication

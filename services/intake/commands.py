@@ -14,7 +14,7 @@ from typing import Final
 from pydantic_core import to_json
 
 from contracts import subjects
-from contracts.envelope import Via
+from contracts.envelope import Actor, Via
 from contracts.intake import requests
 from services.intake import answering, domain, pages, shown, translate
 from services.intake.catalogue import Catalogue
@@ -75,24 +75,24 @@ class Commands:
         begun_as = _digest(request.questionnaire, request.message, request.language, request.follows)
         kept = await self._drafts.get(actor, request.account, draft_id)
         if kept is None:
-            kept = await self._begin(request, draft_id, begun_as)
+            kept = await self._begin(request, actor, draft_id, begun_as)
         if kept.draft.begun_as != begun_as:
             raise Refused("command_id_reused", {"command_id": request.command_id})
         if kept.draft.is_submitted:
             raise DraftIsSubmitted
         return await self._shown(self._reading.opened(kept), kept)
 
-    async def _begin(self, request: requests.StartDraft, draft_id: str, begun_as: str) -> Kept:
+    async def _begin(self, request: requests.StartDraft, actor: Actor, draft_id: str, begun_as: str) -> Kept:
         questionnaire = self._catalogue.version(request.questionnaire)
         if questionnaire is None or questionnaire not in self._catalogue.to_partners:
             raise NotFound("questionnaire_not_found", {"questionnaire": request.questionnaire})
-        if len(await self._drafts.list(request.actor, request.account)) >= MAX_DRAFTS:
+        if len(await self._drafts.list(actor, request.account)) >= MAX_DRAFTS:
             raise Refused("too_many_drafts", {"limit": MAX_DRAFTS})
         now = self._now()
         first = pages.pages(questionnaire, {})
         draft = Draft(
             draft=draft_id,
-            actor=request.actor,
+            actor=actor,
             account=request.account,
             questionnaire=questionnaire.canonical,
             language=request.language,
@@ -104,11 +104,11 @@ class Commands:
             updated_at=now,
             begun_as=begun_as,
         )
-        self._reading.check(request.actor, request.account)
+        self._reading.check(actor, request.account)
         try:
             return Kept(draft=draft, revision=await self._drafts.put(draft, over=0))
         except DraftChanged:  # the same command, at the same moment; or a draft that was discarded
-            kept = await self._drafts.get(request.actor, request.account, draft_id)
+            kept = await self._drafts.get(actor, request.account, draft_id)
             if kept is None:
                 raise NotFound("draft_not_found") from None
             return kept

@@ -225,6 +225,11 @@ _NEEDED: Final = MappingProxyType(
 )
 
 
+def is_file_id(value: str) -> bool:
+    """Whether it could be the id of an attachment; whether there is one, only the store knows."""
+    return bool(_ATTACHMENT.fullmatch(value))
+
+
 def _canonical(item: Item, typed: str, today: date) -> str:
     """Raises _Wrong."""
     match item.type:
@@ -247,7 +252,7 @@ def _canonical(item: Item, typed: str, today: date) -> str:
         case ItemType.EMAIL:
             return _email(item, typed)
         case ItemType.ATTACHMENT:
-            if not _ATTACHMENT.fullmatch(typed):
+            if not is_file_id(typed):
                 raise _Wrong("answer_not_a_file")
             return typed
         case _:

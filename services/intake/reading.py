@@ -65,7 +65,7 @@ class Reading:
         await self._guard.require(actor, account, Permission.TICKET_OPEN)
         if actor is None:  # for mypy: the guard has refused it
             raise Refused("actor_missing")
-        return actor
+        return Actor(kind=actor.kind, id=actor.id)  # not the caller's model: it is kept and compared
 
     def check(self, actor: Actor, account: str) -> None:
         """As `require`, right before something is written, on what is known at this moment."""
@@ -106,7 +106,7 @@ class Reading:
         async def find(attachment: str) -> Attachment | None:
             if attachment not in found:
                 upload = await describe_upload(self._nc, attachment)
-                mine = upload is not None and (upload.account, upload.actor) == (account, actor)
+                mine = upload is not None and upload.is_by(actor, account)
                 found[attachment] = upload.attachment if upload is not None and mine else None
             return found[attachment]
 

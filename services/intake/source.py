@@ -22,7 +22,9 @@ SUFFIXES: Final = (".yaml", ".yml", ".json")
 
 Location = tuple[str | int, ...]
 
-_SCALARS: Final = {
+_TAGS: Final = {
+    "tag:yaml.org,2002:map",
+    "tag:yaml.org,2002:seq",
     "tag:yaml.org,2002:str",
     "tag:yaml.org,2002:int",
     "tag:yaml.org,2002:float",
@@ -176,12 +178,12 @@ class _Reader:
         self.lines.setdefault(location, line)
         if len(location) > _MAX_NESTING:
             raise self._invalid(line, "too_deep", "is nested too deeply")
+        if node.tag not in _TAGS:
+            raise self._invalid(line, "yaml_tag", f"has the tag {node.tag}, which is not allowed here")
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, location)
         if isinstance(node, yaml.SequenceNode):
             return [self.read(child, (*location, index)) for index, child in enumerate(node.value)]
-        if node.tag not in _SCALARS:
-            raise self._invalid(line, "yaml_tag", f"has the tag {node.tag}, which is not allowed here")
         if node.tag == "tag:yaml.org,2002:timestamp":  # dates are text here, whatever YAML thinks
             return str(node.value)
         try:

@@ -191,7 +191,7 @@ class Commands:
         found: list[Attachment] = []
         for at, attachment in enumerate(request.attachments):
             upload = await self._find_upload(attachment)
-            if upload is None or (upload.account, upload.actor) != (request.account, request.actor):
+            if upload is None or not upload.is_by(request.actor, request.account):
                 raise Malformed(f"attachments.{at}", "attachment_not_uploaded", {"attachment": attachment})
             found.append(upload.attachment)
         return found

@@ -211,7 +211,7 @@ def questionnaires(draw: st.DrawFn) -> Questionnaire:
 @st.composite
 def filled_in(draw: st.DrawFn) -> tuple[Questionnaire, dict[str, tuple[str, ...]]]:
     questionnaire = draw(questionnaires())
-    answers = {
+    answers: dict[str, tuple[str, ...]] = {
         link_id: (draw(VALUES[each.type.value]),)
         for link_id, each in questionnaire.items.items()
         if each.is_answered and draw(st.booleans())

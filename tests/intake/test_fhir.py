@@ -62,7 +62,7 @@ def test_an_export_is_fhir_r5_and_is_read_back_as_it_was(questionnaire: Question
     exported = as_json(export(questionnaire))
     resource = FhirQuestionnaire.model_validate_json(exported)
     assert resource.url == questionnaire.url
-    assert [each.linkId for each in resource.item] == [each.link_id for each in questionnaire.item]
+    assert [each.linkId for each in resource.item or ()] == [each.link_id for each in questionnaire.item]
     imported = read(json.loads(resource.model_dump_json()))
     assert imported.questionnaire.document() == questionnaire.document()
     assert imported.left_out == ()

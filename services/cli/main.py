@@ -12,9 +12,11 @@ from typing import Annotated
 import typer
 
 from services.cli.access import app as access
+from services.cli.attachment import app as attachment
 from services.cli.credentials import app as credentials
 from services.cli.events import events
 from services.cli.exit_codes import ExitCode
+from services.cli.questionnaire import app as questionnaire
 from services.cli.serve import serve
 from services.cli.setup import setup
 from services.cli.ticket import app as ticket
@@ -34,6 +36,8 @@ app.command("up")(up)
 app.command("serve")(serve)
 app.command("setup")(setup)
 app.add_typer(ticket)
+app.add_typer(attachment)
+app.add_typer(questionnaire)
 app.add_typer(access)
 app.add_typer(credentials)
 app.command("events")(events)

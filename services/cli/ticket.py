@@ -38,6 +38,10 @@ Actor = Annotated[
         "--as", metavar="PERSON", help="Who acts: jan@acme.example (a member), agent:ola@desk.example."
     ),
 ]
+Attach = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FILE", help="A file that comes with it, at most 10 MiB. May be repeated."),
+]
 Asker = Annotated[
     str | None,
     typer.Option(
@@ -62,6 +66,7 @@ def open_(
         typer.Option(metavar="KIND=VALUE", help="By what it can be found: merchant=M-77. May be repeated."),
     ] = None,
     follows: Annotated[str | None, typer.Option(metavar="NUMBER", help="The ticket it follows up.")] = None,
+    attach: Attach = None,
     command_id: CommandId = None,
     as_json: AsJson = False,
 ) -> None:
@@ -76,6 +81,7 @@ def open_(
         topic=topic,
         identifiers=identifier or [],
         follows=follows,
+        attach=attach or [],
         command_id=command_id,
         as_json=as_json,
     )
@@ -86,6 +92,7 @@ def reply(
     number: Number,
     text: Annotated[str, typer.Option(help="The reply; - reads standard input.")],
     actor: Actor,
+    attach: Attach = None,
     account: CommandAccount = None,
     command_id: CommandId = None,
     as_json: AsJson = False,
@@ -94,7 +101,13 @@ def reply(
     from services.cli import ticket_commands
 
     ticket_commands.reply(
-        number, text=text, actor=actor, account=account, command_id=command_id, as_json=as_json
+        number,
+        text=text,
+        attach=attach or [],
+        actor=actor,
+        account=account,
+        command_id=command_id,
+        as_json=as_json,
     )
 
 

@@ -82,6 +82,53 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "{file} is there already; it is not overwritten", "{file} już istnieje; nie zostanie zastąpiony"
     ),
     "file_not_writable": Wording("{file} cannot be written: {reason}", "nie można zapisać {file}: {reason}"),
+    # questionnaires
+    "questionnaires_sound": Wording(
+        "{count} looked at, nothing is wrong.", "Sprawdzono: {count}. Wszystko w porządku."
+    ),
+    "questionnaires_same": Wording("They are the same.", "Są takie same."),
+    "questionnaire_unsound": Wording("It cannot be used:\n{findings}", "Nie można go użyć:\n{findings}"),
+    "questionnaire_outside": Wording(
+        "{count} things in it are outside what Casetrail can ask; they are named above.",
+        "Liczba elementów, których Casetrail nie obsługuje: {count}. Wymieniono je powyżej.",
+    ),
+    "no_questionnaires": Wording(
+        "{directory} holds no questionnaires ({names})", "{directory} nie zawiera kwestionariuszy ({names})"
+    ),
+    "file_not_readable": Wording("{file} cannot be read: {reason}", "nie można odczytać {file}: {reason}"),
+    "not_json": Wording("{file} is not valid JSON: {reason}", "{file} nie jest poprawnym JSON: {reason}"),
+    "left_out": Wording("left out: {what}", "pominięto: {what}"),
+    "item_required": Wording("needed", "wymagane"),
+    "item_repeats": Wording("up to {most}", "do {most}"),
+    "item_identifier": Wording("identifier {kind}", "identyfikator {kind}"),
+    "condition_and": Wording("and", "i"),
+    "condition_or": Wording("or", "lub"),
+    "asked_if": Wording("asked if {conditions}", "pytanie, jeśli {conditions}"),
+    "walk_how": Wording(
+        "Enter alone leaves a question out, < goes back, several answers are separated by |, Ctrl-D ends.",
+        "Sam Enter pomija pytanie, < wraca, kilka odpowiedzi rozdziela się znakiem |, Ctrl-D kończy.",
+    ),
+    "walk_page": Wording("Page {number} of {of}", "Strona {number} z {of}"),
+    "walk_no_files": Wording(
+        "(files cannot be uploaded here: Enter)", "(tutaj nie można przesłać plików: Enter)"
+    ),
+    "walk_message": Wording("What was typed first", "To, co wpisano na początku"),
+    "walk_review": Wording("The ticket would say:", "W zgłoszeniu byłoby:"),
+    "walk_dropped": Wording(
+        "not asked any more, dropped: {question}", "już bez znaczenia, odrzucone: {question}"
+    ),
+    # files
+    "file_too_large": Wording(
+        "{file} has {size} bytes, at most {limit} are possible",
+        "{file} ma {size} bajtów, możliwych jest najwyżej {limit}",
+    ),
+    "too_many_files": Wording(
+        "{count} files are too many, at most {limit} are possible",
+        "{count} plików to za dużo, możliwych jest najwyżej {limit}",
+    ),
+    "file_empty": Wording("{file} is empty", "{file} jest pusty"),
+    "file_sent": Wording("{name}: attachment {id}", "{name}: załącznik {id}"),
+    "file_saved": Wording("{name} is in {file}.", "{name} jest w pliku {file}."),
     # credentials of other systems
     "no_operator_keys": Wording(
         "No Casetrail is running here whose keys could be used. "

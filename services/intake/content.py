@@ -112,9 +112,13 @@ def ticket_title(form: Questionnaire, answers: Answers, language: str, *, otherw
 
 
 def cut(text: str) -> str:
-    """One line of at most as many characters as a title may have."""
+    """One line of at most as many characters as a title may have; what is too long ends with a whole word."""
     line = " ".join(text.split())
-    return line if len(line) <= MAX_TITLE_CHARACTERS else f"{line[: MAX_TITLE_CHARACTERS - 1].rstrip()}…"
+    if len(line) <= MAX_TITLE_CHARACTERS:
+        return line
+    words, _, _ = line[:MAX_TITLE_CHARACTERS].rpartition(" ")
+    whole = len(words) >= MAX_TITLE_CHARACTERS // 2  # else one word is most of it
+    return f"{words if whole else line[: MAX_TITLE_CHARACTERS - 1].rstrip()}…"
 
 
 def first_line(message: str) -> str:

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from nats.js import JetStreamContext
-from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
-from nats.js.kv import KeyValue
+from nats.js.errors import APIError, KeyNotFoundError, KeyWrongLastSequenceError
+from nats.js.kv import KV_DEL, KeyValue
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.access.people import LanguageTag
@@ -31,6 +31,8 @@ MAX_DRAFTS: Final = 20
 """Of a person in an account."""
 
 _PREFIX: Final = f"$KV.{DRAFTS}."
+_CONFLICTS: Final = (10071, 10164)
+_READ_AT_ONCE: Final = 50
 
 
 class Turn(BaseModel):
@@ -62,6 +64,7 @@ class Draft(BaseModel):
     updated_at: Timestamp
     begun_as: Annotated[str, Field(description="Digest of the request that began it")]
     last: Turn | None = None
+    asked_for: Annotated[bool, Field(description="Submit was pressed: the log may have it")] = False
     is_submitted: bool = False
 
     @property
@@ -108,16 +111,35 @@ class Drafts:
             raise DraftChanged from None
 
     async def discard(self, kept: Kept) -> None:
-        """Forget the draft at once."""
+        """Forget the draft at once.
+
+        Raises:
+            DraftChanged: there is another revision by now.
+        """
         draft = kept.draft
-        await self._kv.delete(_entry(draft.actor, draft.account, draft.draft))
+        try:
+            await self._kv.delete(_entry(draft.actor, draft.account, draft.draft), last=kept.revision)
+        except APIError as error:
+            if error.err_code not in _CONFLICTS:
+                raise
+            raise DraftChanged from None
+
+    async def was_discarded(self, actor: Actor, account: str, draft: str) -> bool:
+        """Whether this person threw it away, as far back as the bucket remembers."""
+        try:
+            await self._kv.get(_entry(actor, account, draft))
+        except KeyNotFoundError as missing:
+            return missing.op == KV_DEL
+        return False
 
     async def list(self, actor: Actor, account: str) -> list[Kept]:
         """The drafts of this person in this account that are not submitted, the one changed last first."""
         subjects = f"{_PREFIX}{actor.id}.{account}.*"
         found = await self._js.stream_info(bucket_stream(DRAFTS), subjects_filter=subjects)
         entries = [subject.removeprefix(_PREFIX) for subject in found.state.subjects or {}]
-        read = await asyncio.gather(*map(self._read, entries))
+        read: list[Kept | None] = []
+        for start in range(0, len(entries), _READ_AT_ONCE):  # those submitted lately are among them
+            read += await asyncio.gather(*map(self._read, entries[start : start + _READ_AT_ONCE]))
         kept = [each for each in read if each is not None and not each.draft.is_submitted]
         return sorted(
             (each for each in kept if each.draft.actor == actor),

@@ -21,11 +21,12 @@ def page(
     language: str,
     files: Mapping[str, Attachment],
 ) -> requests.ShownPage | None:
-    """The page with this linkId, or where it is gone the one after it; None: there is none, so the review."""
+    """The page with this item, or where it is gone the one after it; None: there is none, so the review."""
     if link_id is None or link_id not in questionnaire.items:
         return None
     found = pages.pages(questionnaire, answers)
-    wanted = pages.page_of(found, link_id) or pages.after(questionnaire, found, link_id)
+    at = questionnaire.pages[link_id]
+    wanted = pages.page_of(found, at) or pages.after(questionnaire, found, at)
     if wanted is None:
         return None
     return requests.ShownPage(

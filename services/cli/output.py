@@ -20,6 +20,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from contracts.attachments.files import Attachment
 from contracts.envelope import Envelope
 from contracts.number import shown
 from contracts.tickets import events as wire
@@ -181,9 +182,11 @@ def _entry(recorded: requests.RecordedDocument) -> _Entry:
     match event:
         case wire.OpenedV1(data=opened):
             answers = [f"{a.question}: {', '.join(a.values)}" for a in opened.content.answers]
-            what, texts = say("opened"), [opened.content.message, *answers]
+            files = _files(opened.content.attachments)
+            what, texts = say("opened"), [opened.content.message, *answers, *files]
         case wire.RepliedV1(data=replied):
-            what, texts = say("replied"), [replied.content.text]
+            files = _files(replied.content.attachments)
+            what, texts = say("replied"), [replied.content.text, *files]
         case wire.ClosedV1(data=closed):
             what, texts = f"{say('closed')}: {say(closed.reason)}", [closed.content.note or ""]
         case wire.ReopenedV1(data=reopened):
@@ -193,6 +196,20 @@ def _entry(recorded: requests.RecordedDocument) -> _Entry:
     return _Entry(
         event.revision, what, visible(event.actor), event.time, [visible(text) for text in texts if text]
     )
+
+
+def _files(attachments: Sequence[Attachment]) -> list[str]:
+    """A line for each file, with the id under which it is saved."""
+    return [
+        say("file_attached", name=each.name, size=_size(each.size), id=each.id) for each in attachments
+    ]
+
+
+def _size(size: int) -> str:
+    """Bytes as people read them."""
+    if size < 1024:
+        return f"{size} B"
+    return f"{size / 1024:.0f} KiB" if size < 1024 * 1024 else f"{size / 1024 / 1024:.1f} MiB"
 
 
 def _status_style(status: requests.TicketStatus) -> str:

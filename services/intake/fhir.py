@@ -109,22 +109,23 @@ class _Exporting:
         questionnaire = self._questionnaire
         own: list[dict[str, Any]] = [_own("topic", "valueCode", questionnaire.topic)]
         own += [_own("language", "valueCode", language) for language in questionnaire.languages]
-        for name, terms in (("keyword", questionnaire.keywords), ("example", questionnaire.examples)):
-            own += [
-                {
-                    "url": f"{EXTENSIONS}/{name}",
-                    "extension": [
-                        {"url": "lang", "valueCode": language},
-                        {"url": "content", "valueString": term},
-                    ],
-                }
-                for language, each in terms.items()
-                for term in each
-            ]
-        if questionnaire.ticket_title is not None:
-            own.append(
-                {"url": f"{EXTENSIONS}/ticket-title", **self._text("valueString", questionnaire.ticket_title)}
+        titles = {language: (title,) for language, title in (questionnaire.ticket_title or {}).items()}
+        own += [
+            {
+                "url": f"{EXTENSIONS}/{name}",
+                "extension": [
+                    {"url": "lang", "valueCode": language},
+                    {"url": "content", "valueString": term},
+                ],
+            }
+            for name, terms in (
+                ("keyword", questionnaire.keywords),
+                ("example", questionnaire.examples),
+                ("ticket-title", titles),
             )
+            for language, each in terms.items()
+            for term in each
+        ]
         if questionnaire.message_item is not None:
             own.append(_own("message-item", "valueString", questionnaire.message_item))
         return {
@@ -302,13 +303,14 @@ class _Reading:
                     document["topic"] = extension.get("valueCode")
                 case "language":
                     self._know(str(extension.get("valueCode")))
-                case "keyword" | "example" as name:
+                case "keyword" | "example" | "ticket-title" as name:
                     parts = {part.get("url"): part for part in _list(extension.get("extension"))}
                     language = str(parts.get("lang", {}).get("valueCode"))
                     term = parts.get("content", {}).get("valueString")
-                    document.setdefault(f"{name}s", {}).setdefault(language, []).append(term)
-                case "ticket-title":
-                    document["ticketTitle"] = self._text(dict(extension), "valueString", path)
+                    if name == "ticket-title":
+                        document.setdefault("ticketTitle", {})[language] = term
+                    else:
+                        document.setdefault(f"{name}s", {}).setdefault(language, []).append(term)
                 case "message-item":
                     document["messageItem"] = extension.get("valueString")
                 case _:
@@ -378,7 +380,7 @@ class _Reading:
             url = str(extension.get("url"))
             value = next((extension[name] for name in extension if name.startswith("value")), None)
             if url in names and value is not None:
-                found[names[url]] = str(value) if names[url] in _LIMITS else value
+                found[names[url]] = _spelled_limit(value) if names[url] in _LIMITS else value
             elif url == f"{EXTENSIONS}/answer-format" and value == "email":
                 found["type"] = "email"
             else:
@@ -440,6 +442,13 @@ def _is_help(item: dict[str, Any]) -> bool:
 def _code(value: Any) -> str | None:
     """A code as codes are spelled here: small letters, digits, hyphens and underscores."""
     return None if value is None else re.sub(r"[^a-z0-9_-]+", "-", str(value).lower()).strip("-_")[:64]
+
+
+def _spelled_limit(value: Any) -> str:
+    """A date as it is, a number without what JSON's readers add to it (`9.0`)."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() else str(value)
 
 
 def _path(location: tuple[str | int, ...]) -> str:

@@ -200,9 +200,7 @@ def _entry(recorded: requests.RecordedDocument) -> _Entry:
 
 def _files(attachments: Sequence[Attachment]) -> list[str]:
     """A line for each file, with the id under which it is saved."""
-    return [
-        say("file_attached", name=each.name, size=_size(each.size), id=each.id) for each in attachments
-    ]
+    return [say("file_attached", name=each.name, size=_size(each.size), id=each.id) for each in attachments]
 
 
 def _size(size: int) -> str:

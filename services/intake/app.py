@@ -42,7 +42,7 @@ class IntakeSettings(InterestSettings):
     questionnaires_dir: Path | None = Field(
         default=None,
         description="Directory with questionnaires (.yaml, .yml, .json) beside those that Casetrail brings "
-        "along. `casetrail questionnaire lint` checks it.",
+        "along, and in place of those with the same url. `casetrail questionnaire lint` checks it.",
     )
 
     def questionnaires(self) -> Sequence[tuple[Source, Questionnaire]]:

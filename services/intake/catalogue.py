@@ -50,19 +50,24 @@ def content_digest(questionnaire: Questionnaire) -> str:
 
 
 def from_files(directory: Path | None) -> tuple[tuple[Source, Questionnaire], ...]:
-    """The questionnaires that Casetrail brings along, and those of a directory, which come later.
+    """The questionnaires of a directory, and those that Casetrail brings along and that are not among them.
+
+    A questionnaire is the same by its url: whoever has a version of their own keeps it, whatever a later
+    Casetrail brings along.
 
     Raises:
         FilesInvalid: a file has findings, or two describe the same version.
         OSError: the directory or a file cannot be read.
     """
-    sources = [*source.shipped()]
+    sources: list[Source] = []
     findings: list[Finding] = []
     for path in () if directory is None else source.files_of(directory):
         try:
             sources.append(source.read_file(path))
         except source.SourceInvalid as invalid:
             findings += invalid.findings
+    own = {_url(each) for each in sources}
+    sources = [*(each for each in source.shipped() if _url(each) not in own), *sources]
     found: dict[str, tuple[Source, Questionnaire]] = {}
     for each in sources:
         if wrong := lint(each):
@@ -77,6 +82,11 @@ def from_files(directory: Path | None) -> tuple[tuple[Source, Questionnaire], ..
     if findings:
         raise FilesInvalid(findings)
     return tuple(found.values())
+
+
+def _url(source: Source) -> object:
+    """The url that a file has, before anybody has looked at whether the file is right."""
+    return source.document.get("url") if isinstance(source.document, dict) else None
 
 
 class Catalogue:

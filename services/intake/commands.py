@@ -1,11 +1,13 @@
 """From the first question to Submit: what changes a draft, and the one event that it becomes.
 
-A draft is written on the condition that it is as it was read. The submission is appended first and the draft
-is marked after it; whoever comes in between, or after a crash, finds the submission and marks the draft.
+A draft is written on the condition that it is as it was read. To submit it takes three writes: the draft says
+that the ticket was asked for, so that no other window changes it unnoticed; the submission is appended; the
+draft is marked as submitted. Whoever comes in between, or after a crash, looks into the log and goes on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,16 +21,20 @@ from contracts.intake import requests
 from services.intake import answering, domain, pages, shown, translate
 from services.intake.catalogue import Catalogue
 from services.intake.drafts import MAX_DRAFTS, Draft, DraftChanged, Drafts, Kept, Turn
-from services.intake.reading import DraftIsSubmitted, Opened, Reading
-from services.intake.submission import command_id, submitted, today
+from services.intake.reading import DraftIsSubmitted, DraftNotFound, Opened, Reading
+from services.intake.submission import check_fits, command_id, submitted, today
 from services.runtime import aggregate_commands, telemetry
-from services.runtime.aggregate_commands import AggregateCommands, Recording
-from services.runtime.errors import NotFound, Refused, RequestInvalid
+from services.runtime.aggregate_commands import AggregateCommands, Effect, Recording
+from services.runtime.errors import Malformed, NotFound, Refused, RequestInvalid, Unavailable
 from services.runtime.ids import derived_id, uuid7
 from services.runtime.log import Log
 from services.runtime.replica import Replica
 
 CACHED_SUBMISSIONS: Final = 1_000
+MAX_DISCARDS: Final = 10
+"""Changes of a draft by others during which it is tried to be discarded."""
+
+_SUBMIT: Final = "submit"
 
 
 class Cache(aggregate_commands.Cache[domain.Submission, domain.Submitted]):
@@ -86,6 +92,8 @@ class Commands:
         questionnaire = self._catalogue.version(request.questionnaire)
         if questionnaire is None or questionnaire not in self._catalogue.to_partners:
             raise NotFound("questionnaire_not_found", {"questionnaire": request.questionnaire})
+        if (await self._submissions.loaded(draft_id)).state is not None:  # so long ago that its draft is gone
+            raise DraftIsSubmitted
         if len(await self._drafts.list(actor, request.account)) >= MAX_DRAFTS:
             raise Refused("too_many_drafts", {"limit": MAX_DRAFTS})
         now = self._now()
@@ -124,7 +132,7 @@ class Commands:
         said = _digest("answer", request.page, sorted(request.answers.items()))
         if self._is_repeated(opened.draft, request, said):
             return await self._shown(opened, opened.kept)
-        self._check_revision(opened, request)
+        await self._check_open(opened, request)
         answered = await answering.answer_page(
             opened.questionnaire,
             opened.draft.answers,
@@ -138,15 +146,21 @@ class Commands:
         return await self._changed(opened, request, said, change)
 
     async def back(self, request: requests.GoBack) -> requests.DraftShown:
-        """Go to the page before. Raises Refused: as `Reading.open`, or the draft has changed."""
+        """Go to the page before.
+
+        Raises:
+            Malformed: there is no such page.
+            Refused: as `Reading.open`, or the draft has changed.
+        """
         opened = await self._reading.open(request.actor, request.account, request.draft)
         said = _digest("back", request.page)
         if self._is_repeated(opened.draft, request, said):
             return await self._shown(opened, opened.kept)
-        self._check_revision(opened, request)
+        await self._check_open(opened, request)
+        if request.page is not None and request.page not in opened.questionnaire.pages.values():
+            raise Malformed("page", "answer_not_asked")
         found = pages.pages(opened.questionnaire, opened.draft.answers)
-        at = request.page if request.page in opened.questionnaire.pages.values() else None
-        earlier = pages.before(opened.questionnaire, found, at) or (found[0] if found else None)
+        earlier = pages.before(opened.questionnaire, found, request.page) or (found[0] if found else None)
         page = None if earlier is None else earlier.link_id
         return await self._changed(opened, request, said, {"page": page})
 
@@ -157,15 +171,19 @@ class Commands:
             RequestInvalid: names every question that stands in the way.
             Refused: as `Reading.open`, or the draft has changed.
         """
-        opened = await self._reading.open_any(request.actor, request.account, request.draft)
-        draft = opened.draft
-        await self._submissions.catch_up()
-        recorded = (await self._submissions.loaded(draft.draft)).state
+        try:
+            opened = await self._reading.open_any(request.actor, request.account, request.draft)
+        except DraftNotFound:
+            return await self._submitted_long_ago(request)
+        recorded = await self._recorded(request.draft)
         if recorded is not None:
             fact = recorded.submitted
         else:
-            self._check_revision(opened, request)
-            fact = await self._checked(opened)
+            try:
+                opened, fact = await self._asked_for(opened, request)
+            except DraftChanged:  # by another window, which may have asked for the same: once more on that
+                return await self.submit(request)
+        draft = opened.draft
         effect = await self._submissions.carry_out(
             draft.draft,
             command_id(draft.draft),
@@ -173,22 +191,29 @@ class Commands:
             record=lambda fact, submission: self._recording(request, draft, fact, submission),
         )
         await self._mark(opened.kept)
-        return requests.SubmissionRecorded(
-            submission=draft.draft,
-            account=draft.account,
-            position=effect.position,
-            at=effect.event["time"],
-        )
+        return _told(request, effect)
 
     async def discard(self, request: requests.DiscardDraft) -> requests.DraftDiscarded:
-        """Throw a draft away. Raises Refused: as `Reading.open`."""
-        opened = await self._reading.open(request.actor, request.account, request.draft)
-        await self._submissions.catch_up()
-        if (await self._submissions.loaded(request.draft)).state is not None:
-            await self._mark(opened.kept)
-            raise DraftIsSubmitted
-        await self._drafts.discard(opened.kept)
-        return requests.DraftDiscarded(draft=request.draft)
+        """Throw a draft away. Repeated: it is gone.
+
+        Raises:
+            Refused: as `Reading.open`.
+            Unavailable: it changes all the time.
+        """
+        for _ in range(MAX_DISCARDS):
+            try:
+                opened = await self._reading.open(request.actor, request.account, request.draft)
+            except DraftNotFound:
+                actor = await self._reading.require(request.actor, request.account)
+                if not await self._drafts.was_discarded(actor, request.account, request.draft):
+                    raise
+                return requests.DraftDiscarded(draft=request.draft)
+            await self._check_not_recorded(opened)
+            self._reading.check(opened.draft.actor, opened.draft.account)
+            with contextlib.suppress(DraftChanged):
+                await self._drafts.discard(opened.kept)
+                return requests.DraftDiscarded(draft=request.draft)
+        raise Unavailable("busy")
 
     # Drafts
 
@@ -221,6 +246,18 @@ class Commands:
             raise Refused("command_id_reused", {"command_id": request.command_id})
         return True
 
+    async def _check_open(self, opened: Opened, request: requests.DraftCommand) -> None:
+        """Raises Refused: the draft has changed, or became a ticket."""
+        if opened.draft.asked_for:
+            await self._check_not_recorded(opened)
+        self._check_revision(opened, request)
+
+    async def _check_not_recorded(self, opened: Opened) -> None:
+        """Raises DraftIsSubmitted, and marks the draft where whoever submitted it did not come to that."""
+        if await self._recorded(opened.draft.draft) is not None:
+            await self._mark(opened.kept)
+            raise DraftIsSubmitted
+
     def _check_revision(self, opened: Opened, request: requests.DraftCommand) -> None:
         if opened.kept.revision != request.revision:
             raise _changed_meanwhile()
@@ -230,6 +267,39 @@ class Commands:
 
     # The submission
 
+    async def _recorded(self, draft: str) -> domain.Submission | None:
+        """The submission of the draft, by the log as it is now."""
+        await self._submissions.catch_up()
+        return (await self._submissions.loaded(draft)).state
+
+    async def _submitted_long_ago(self, request: requests.SubmitDraft) -> requests.SubmissionRecorded:
+        """The submission of a draft that the bucket has forgotten. Raises DraftNotFound: there is none."""
+        actor = await self._reading.require(request.actor, request.account)
+        recorded = await self._recorded(request.draft)
+        theirs = request.account, domain.Actor(actor.kind.value, actor.id)
+        if recorded is None or (recorded.submitted.account, recorded.submitted.by) != theirs:
+            raise DraftNotFound
+        return _told(request, self._submissions.effect_at(request.draft, recorded.revision))
+
+    async def _asked_for(
+        self, opened: Opened, request: requests.SubmitDraft
+    ) -> tuple[Opened, domain.Submitted]:
+        """What is to go on record, and the draft, which says by now that it was asked for.
+
+        Raises:
+            DraftChanged: somebody was faster.
+        """
+        last = opened.draft.last
+        if last is not None and (last.said, last.revision) == (_SUBMIT, request.revision):
+            return opened, await self._checked(opened)  # whoever asked did not come to the append
+        self._check_revision(opened, request)
+        fact = await self._checked(opened)
+        turn = Turn(command_id=request.command_id, revision=request.revision, said=_SUBMIT)
+        draft = opened.draft.model_copy(update={"asked_for": True, "last": turn})
+        self._reading.check(draft.actor, draft.account)
+        revision = await self._drafts.put(draft, over=opened.kept.revision)
+        return self._reading.opened(Kept(draft=draft, revision=revision)), fact
+
     async def _checked(self, opened: Opened) -> domain.Submitted:
         draft, questionnaire = opened.draft, opened.questionnaire
         found = await answering.problems(
@@ -237,7 +307,9 @@ class Commands:
         )
         if found:
             raise RequestInvalid(answering.field_errors(questionnaire, found, draft.language))
-        return submitted(draft, questionnaire, await opened.files(), at=self._now())
+        fact = submitted(draft, questionnaire, await opened.files(), at=self._now())
+        check_fits(fact)
+        return fact
 
     def _decide(
         self, request: requests.SubmitDraft, fact: domain.Submitted, submission: domain.Submission | None
@@ -280,6 +352,15 @@ class Commands:
 
 def _via(request: requests.SubmitDraft, draft: Draft) -> Via:
     return request.via if request.via is not Via.API else draft.via
+
+
+def _told(request: requests.SubmitDraft, effect: Effect) -> requests.SubmissionRecorded:
+    return requests.SubmissionRecorded(
+        submission=request.draft,
+        account=request.account,
+        position=effect.position,
+        at=effect.event["time"],
+    )
 
 
 def _changed_meanwhile() -> Refused:

@@ -129,7 +129,7 @@ class Drafts:
         try:
             await self._kv.get(_entry(actor, account, draft))
         except KeyNotFoundError as missing:
-            return missing.op == KV_DEL
+            return bool(missing.op == KV_DEL)
         return False
 
     async def list(self, actor: Actor, account: str) -> list[Kept]:

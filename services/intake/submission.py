@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from typing import Final
+
+from pydantic_core import to_json
 
 from contracts.attachments.files import Attachment
 from contracts.intake.requests import AnswerShown
@@ -12,8 +15,12 @@ from contracts.reference import is_reference, parse_reference
 from services.intake import content, domain
 from services.intake.drafts import Draft
 from services.intake.questionnaire import Questionnaire
+from services.runtime.errors import Malformed
 
-REFERENCE: str = "reference"
+MAX_SUBMISSION_BYTES: Final = 850 * 1024
+"""As JSON: with what an event says beside it, it still fits into a message of 1 MiB."""
+
+REFERENCE: Final = "reference"
 """The kind of identifier under which a person quotes an earlier e-mail or ticket."""
 
 
@@ -58,6 +65,13 @@ def submitted(
         ),
         follows=draft.follows,
     )
+
+
+def check_fits(fact: domain.Submitted) -> None:
+    """Raises Malformed: with its questions it is too long for an event."""
+    size = len(to_json(fact))
+    if size > MAX_SUBMISSION_BYTES:
+        raise Malformed("answers", "answers_too_long", {"size": size, "limit": MAX_SUBMISSION_BYTES})
 
 
 def worded(answers: Iterable[AnswerShown], names: Mapping[str, str]) -> tuple[AnswerShown, ...]:

@@ -113,3 +113,12 @@ async def test_a_draft_questionnaire_is_not_offered(
     directory = written(tmp_path / "draft", version="9", status="draft")
     async with start_intake("draft", directory):
         assert await events_of(jan, f"{FEEDS['url']}|9") == 0
+
+
+async def test_a_version_of_ones_own_takes_the_place_of_the_one_brought_along(tmp_path: Path) -> None:
+    brought = {questionnaire.url: source.file for source, questionnaire in from_files(None)}
+    url, file = next(iter(brought.items()))
+    found = {each.canonical: source.file for source, each in from_files(written(tmp_path / "own", url=url))}
+    assert found[f"{url}|1"].endswith("0.yaml")
+    assert file not in found.values()
+    assert set(found.values()) >= {name for name in brought.values() if name != file}

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
 from nats.js.errors import NotFoundError
 
 from contracts.access.people import person_id
+from contracts.access.roles import Permission
+from contracts.envelope import Actor
 from contracts.intake.events import SubmittedV1, parse_intake_event
+from contracts.intake.requests import SubmitDraft
 from contracts.subjects import DRAFTS, INTAKE, bucket_stream, submission_events
-from services.intake.drafts import Draft
+from services.guard.guard import Guard
+from services.intake.catalogue import Catalogue
+from services.intake.commands import Cache, Commands
+from services.intake.drafts import Draft, Drafts, Kept
+from services.intake.reading import Reading
+from services.intake.view import IntakeView
+from services.runtime.cancel import cancel
+from services.runtime.errors import Refused
+from services.runtime.log import Log
+from services.runtime.replica import Replica
 from tests.access_log import AccessLog
 from tests.intake.conftest import CANONICAL, JAN, Partner, last_position, new_id
 
@@ -46,7 +61,8 @@ async def forgotten(jan: Partner, draft: dict[str, Any]) -> None:
     await jan.nc.jetstream().publish(entry(jan, draft), kept, headers={"Nats-TTL": "1s"})
     with contextlib.suppress(NotFoundError):
         async with asyncio.timeout(10):
-            while await stored(jan, draft):
+            while True:
+                await stored(jan, draft)
                 await asyncio.sleep(0.05)
 
 
@@ -190,3 +206,60 @@ async def test_losing_access_between_two_pages_leaves_the_draft_as_it_is(
         assert (await jan.refused(name, **jan.turn(draft, **more))).code == "account_not_found"
     assert (await stored(jan, draft)).data == before
     assert await last_position(jan.nc) == position
+
+
+class Removing(Drafts):
+    """Drafts, where the person loses access to the account at one moment of a submit."""
+
+    def __init__(self, nc: Client, guard: Guard, access: AccessLog, moment: str) -> None:
+        super().__init__(nc.jetstream())
+        self._guard = guard
+        self._access = access
+        self._moment = moment
+
+    async def get(self, actor: Actor, account: str, draft: str) -> Kept | None:
+        kept = await super().get(actor, account, draft)
+        await self._lose("read", actor, account)
+        return kept
+
+    async def put(self, draft: Draft, *, over: int) -> int:
+        revision = await super().put(draft, over=over)
+        await self._lose("written", draft.actor, draft.account)
+        return revision
+
+    async def _lose(self, moment: str, actor: Actor, account: str) -> None:
+        if moment != self._moment:
+            return
+        await self._access.removed(account, JAN)
+        async with asyncio.timeout(5):
+            with contextlib.suppress(Refused):
+                while True:
+                    self._guard.check(actor, account, Permission.TICKET_OPEN)
+                    await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("moment", ["read", "written"])
+async def test_who_loses_access_in_the_middle_of_a_submit_has_no_ticket(
+    jan: Partner, access: AccessLog, tmp_path: Path, moment: str
+) -> None:
+    draft = await filled_in(jan)
+    before = await stored(jan, draft)
+    guard = Guard(jan.nc, user="intake", max_age_s=60)
+    cache, catalogue = Cache(), Catalogue()
+    replica = Replica(jan.nc, INTAKE, IntakeView(), tmp_path, user="intake", on_documents=catalogue.take_in)
+    running = [asyncio.create_task(guard.run()), asyncio.create_task(replica.run())]
+    try:
+        await guard.caught_up()
+        await replica.caught_up()
+        drafts = Removing(jan.nc, guard, access, moment)
+        reading = Reading(jan.nc, drafts, catalogue, guard)
+        commands = Commands(Log(jan.nc, INTAKE), replica, cache, catalogue, drafts, reading)
+        submit = {**jan.without_page(jan.turn(draft)), "account": jan.account, "actor": jan.actor}
+        with pytest.raises(Refused) as refused:
+            await commands.submit(SubmitDraft.model_validate_json(json.dumps(submit)))
+        assert refused.value.code == "account_not_found"
+    finally:
+        await cancel(running)
+        replica.close()
+    assert await submissions(jan) == []
+    assert ((await stored(jan, draft)).seq == before.seq) == (moment == "read")

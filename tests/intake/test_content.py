@@ -135,3 +135,18 @@ def test_whatever_is_accepted_makes_an_event_that_readers_can_read(
     read = parse_intake_event(to_json(event))
     assert isinstance(read, SubmittedV1)
     assert translate.read_submission_fact("", to_json(event)) == fact
+
+
+@pytest.mark.parametrize(
+    ("typed", "title"),
+    [
+        ("word " * 60, " ".join(["word"] * 40) + "…"),
+        ("ab " + "x" * 300, "ab " + "x" * 196 + "…"),
+        ("x" * 200, "x" * 200),
+        ("x" * 199 + " y", "x" * 199 + "…"),
+        ("a\n b", "a b"),
+    ],
+)
+def test_a_title_that_is_too_long_ends_with_a_whole_word(typed: str, title: str) -> None:
+    assert content.cut(typed) == title
+    assert len(title) <= 200

@@ -20,6 +20,7 @@ from contracts.attachments import requests as attachment_requests
 from contracts.envelope import Envelope, schema_name
 from contracts.intake import events as intake_events
 from contracts.intake import requests as intake_requests
+from contracts.notify import events as notify_events
 from contracts.requests import Answered, Sent
 from contracts.tickets import events as ticket_events
 from contracts.tickets import requests as ticket_requests
@@ -104,6 +105,12 @@ EVENTS: Final = event_types(
         intake_events.QuestionnairePublishedV1,
         intake_events.QuestionnaireRetiredV1,
         intake_events.SubmittedV1,
+        notify_events.MailQueuedV1,
+        notify_events.MailSendingV1,
+        notify_events.MailSentV1,
+        notify_events.MailDeferredV1,
+        notify_events.MailDeadV1,
+        notify_events.MailRevivedV1,
         access_events.AccountRegisteredV1,
         access_events.AccountChangedV1,
         access_events.MemberInvitedV1,

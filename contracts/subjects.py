@@ -132,6 +132,11 @@ def submission_events(account: str, submission: str) -> str:
     return f"events.intake.submissions.{account}.{submission}"
 
 
+def mail_events(mail: str) -> str:
+    """The subject that holds the events of one e-mail that is to be sent."""
+    return f"events.notify.mails.{mail}"
+
+
 def request(service: str, name: str) -> str:
     """The subject of a request (command or query) to a service (NATS ADR-32)."""
     return f"requests.{service}.{name}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -16,6 +17,8 @@ from services.credentials.operator import Operator
 from services.credentials.permissions import USERS, Permissions, Zone, subscriber
 from services.embedded.nats_server import NatsServer
 from services.runtime.streams import ensure_streams
+
+os.environ.pop("COLUMNS", None)  # that of whoever runs the tests: tables have the width of a pipe
 
 ACME, GLOBEX = "acme", "globex"
 """Two accounts, each of which has one subscriber: users `acme-systems` and `globex-systems`."""

@@ -16,6 +16,7 @@ from services.cli.attachment import app as attachment
 from services.cli.credentials import app as credentials
 from services.cli.events import events
 from services.cli.exit_codes import ExitCode
+from services.cli.interest import app as interest
 from services.cli.questionnaire import app as questionnaire
 from services.cli.serve import serve
 from services.cli.setup import setup
@@ -38,6 +39,7 @@ app.command("setup")(setup)
 app.add_typer(ticket)
 app.add_typer(attachment)
 app.add_typer(questionnaire)
+app.add_typer(interest)
 app.add_typer(access)
 app.add_typer(credentials)
 app.command("events")(events)

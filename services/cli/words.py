@@ -117,6 +117,18 @@ SENTENCES: Final[Mapping[str, Wording]] = {
     "walk_dropped": Wording(
         "not asked any more, dropped: {question}", "już bez znaczenia, odrzucone: {question}"
     ),
+    # the interest form
+    "interest_waits": Wording(
+        "The interest {reference} waits for its confirmation.",
+        "Zgłoszenie zainteresowania {reference} czeka na potwierdzenie.",
+    ),
+    "interest_is_confirmed": Wording(
+        "The interest {reference} is confirmed.", "Zgłoszenie zainteresowania {reference} jest potwierdzone."
+    ),
+    "link_without_token": Wording(
+        "holds no token: give the link of the e-mail as it is",
+        "nie zawiera tokenu: podaj odnośnik z wiadomości bez zmian",
+    ),
     # files
     "file_too_large": Wording(
         "{file} has {size} bytes, at most {limit} are possible",

@@ -32,6 +32,7 @@ from contracts.subjects import (
     INTAKE,
     INTERESTS,
     LIMITS,
+    NOTIFY,
     OBJECT_STORES,
     OUTSIDE_DOMAIN,
     STREAMS,
@@ -206,6 +207,21 @@ def _attachments() -> Permissions:
     )
 
 
+def _notify() -> Permissions:
+    """The only user that may append to the log of e-mails; it reads which interest forms wait."""
+    interests = Stream(name=bucket_stream(INTERESTS), subjects=(f"$KV.{INTERESTS}.>",), description="")
+    return Permissions(
+        zone=Zone.SERVICES,
+        publish=(
+            *NOTIFY.subjects,
+            *_keep_a_copy_of(NOTIFY),
+            *_react_to(interests, interests.subjects[0], service="notify", durable="notify-interests"),
+            f"$JS.API.STREAM.MSG.GET.{interests.name}",
+        ),
+        subscribe=(f"{inbox_prefix('notify')}.>",),
+    )
+
+
 def _react_to(stream: Stream, filter_: str, *, service: str, durable: str) -> tuple[str, ...]:
     """What a service takes to handle the events of a subject, its replicas sharing one durable consumer."""
     return (
@@ -279,6 +295,7 @@ USERS: Final = {
     "access": _access(),
     "intake": _intake(),
     "attachments": _attachments(),
+    "notify": _notify(),
     "cli": _cli(),
 }
 """Every user of Casetrail itself. Other systems get theirs by `system`."""

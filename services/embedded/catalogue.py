@@ -10,13 +10,14 @@ from typing import Final
 class ServiceEntry:
     """A service. `run` is `module:function`: it takes its settings from the environment, and returns the
     exit code once SIGTERM or SIGINT has ended it. `nats_user` is a name in `credentials.permissions`.
-    `keys` are settings that each name a file with a random key."""
+    `keys` are settings that each name a file with a random key. What `sends_mail` is given a mail server."""
 
     name: str
     run: str
     nats_user: str
     description: str
     keys: tuple[str, ...] = ()
+    sends_mail: bool = False
 
 
 CATALOGUE: Final = (
@@ -45,5 +46,12 @@ CATALOGUE: Final = (
         run="services.tickets.app:main",
         nats_user="tickets",
         description="The rules of a ticket; lists, search, history",
+    ),
+    ServiceEntry(
+        name="notify",
+        run="services.notify.app:main",
+        nats_user="notify",
+        description="E-mails: what is to be sent, and what became of it",
+        sends_mail=True,
     ),
 )

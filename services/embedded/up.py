@@ -3,6 +3,7 @@
     up ── nats-server            started first, ended last
        ├─ setup                  makes missing streams, ends
        ├─ identity               the development provider; not in production
+       ├─ mailbox                the development mail server, unless CASETRAIL_SMTP_HOST names another
        └─ serve NAME             one process per service and replica
 
 Each is started again when it dies. On Linux the kernel kills them all when this process is killed;
@@ -33,6 +34,7 @@ from services.embedded.identity import NAME as IDENTITY
 from services.embedded.keep import keep_running
 from services.embedded.key_files import key_file
 from services.embedded.lock import data_lock
+from services.embedded.mailbox import NAME as MAILBOX
 from services.embedded.nats_server import NatsServer
 from services.embedded.output import Output
 from services.embedded.ports import HOST, PortTaken, ReservedPort, is_taken
@@ -124,7 +126,14 @@ class _System:
             for number in range(1, options.replicas + 1)
         }
         self._out = Output(
-            ["nats", "setup", *([IDENTITY] if self._has_identity else []), *self._entries, "up"],
+            [
+                "nats",
+                "setup",
+                *([IDENTITY] if self._has_identity else []),
+                *([MAILBOX] if self._has_mailbox else []),
+                *self._entries,
+                "up",
+            ],
             stream=sys.stdout,
             on_closed=partial(os.kill, os.getpid(), signal.SIGTERM),
         )
@@ -135,6 +144,8 @@ class _System:
         self._identity_port: int | None = None
         self._reserved: ReservedPort | None = None
         self._keepers: list[asyncio.Task[None]] = []
+        self._mail: dict[str, str] = {}
+        self._mail_port: ReservedPort | None = None
 
     async def run(self) -> None:
         """Start everything in its order, announce it, keep it running until cancelled."""
@@ -153,6 +164,8 @@ class _System:
             await self._make_streams(self._nats.url)
             if self._has_identity:
                 await self._start_identity(self._options.identity_port or 0)
+            if self._has_mailbox:
+                await self._start_mailbox()
             for name, entry in self._entries.items():
                 await self._start_service(name, entry, self._nats.url)
             await self._wait_until_ready()
@@ -173,8 +186,9 @@ class _System:
             self._out.line("up", "stopping")
         running = [child.stop(grace_s=0) for child in (self._setup, self._introducing) if child]
         await asyncio.gather(*running, *(service.stop(grace_s=STOP_WITHIN_S) for service in self._services))
-        if self._reserved:
-            self._reserved.release()
+        for reserved in (self._reserved, self._mail_port):
+            if reserved:
+                reserved.release()
         if self._nats:
             await self._nats.stop()
             self._out.line("up", "stopped")
@@ -228,7 +242,8 @@ class _System:
             [*self._serve, entry.name],
             env=self._env(entry.nats_user, nats_url)
             | {"CASETRAIL_DATA_DIR": str(directory)}
-            | {setting: str(key_file(self._data / "keys", setting)) for setting in entry.keys},
+            | {setting: str(key_file(self._data / "keys", setting)) for setting in entry.keys}
+            | (self._mail if entry.sends_mail else {}),
             on_line=partial(self._out.line, name),
             inherit=[self._lock],
         )
@@ -265,6 +280,41 @@ class _System:
         self._services.append(service)
         await service.start_again()
         self._keep(IDENTITY, service)
+
+    @property
+    def _has_mailbox(self) -> bool:
+        """Where nothing says which server takes e-mails, ours does; in production something must say so."""
+        wanted = any(entry.sends_mail for entry in self._entries.values())
+        named = os.environ.get("CASETRAIL_SMTP_HOST")
+        return wanted and not named and os.environ.get("CASETRAIL_ENV") != "production"
+
+    async def _start_mailbox(self) -> None:
+        self._mail_port = ReservedPort()
+        self._mail = {
+            "CASETRAIL_SMTP_HOST": HOST,
+            "CASETRAIL_SMTP_PORT": str(self._mail_port.number),
+            "CASETRAIL_SMTP_TLS": "none",
+            "CASETRAIL_MAIL_FROM": os.environ.get("CASETRAIL_MAIL_FROM") or "support@casetrail.example",
+            "CASETRAIL_PUBLIC_URL": os.environ.get("CASETRAIL_PUBLIC_URL") or f"http://{HOST}:8080",
+        }
+        env = {name: value for name, value in os.environ.items() if not name.startswith("CASETRAIL_")}
+        service = ServiceProcess(
+            MAILBOX,
+            [sys.executable, "-m", "services.embedded.mailbox"],
+            env=env
+            | {
+                "CASETRAIL_ENV": "development",
+                "CASETRAIL_DATA_DIR": str(self._data / "mail"),
+                "CASETRAIL_MAILBOX_PORT": str(self._mail_port.number),
+                "CASETRAIL_LOG_FORMAT": self._options.log_format,
+                "PYTHONUNBUFFERED": "1",
+            },
+            on_line=partial(self._out.line, MAILBOX),
+            inherit=[self._lock],
+        )
+        self._services.append(service)
+        await service.start_again()
+        self._keep(MAILBOX, service)
 
     async def _introduce(self, nats_url: str) -> None:
         """Make the people of the development provider known; without, they sign in and may do nothing."""
@@ -306,6 +356,8 @@ class _System:
         addresses = {"nats": nats_url} | {name: f"{url}/readyz" for name, url in services.items()}
         if self._identity_port is not None:
             addresses["sign-in"] = f"http://{HOST}:{self._identity_port} (development: anybody as anybody)"
+        if self._mail_port is not None:
+            addresses["mail"] = f"{self._options.data / 'mail'} (development: nothing is delivered)"
         self._out.plain(_summary(self._options.data, addresses))
 
 

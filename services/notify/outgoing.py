@@ -61,7 +61,6 @@ class Letter:
     message_id: str
     person: str | None = None
     ticket: str | None = None
-    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,10 +155,11 @@ class Claim(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordAnswer(Command):
-    """What the server answered to an attempt."""
+    """What the server answered to an attempt. `is_final`: it is not to be tried again, whatever it was."""
 
     attempt: int
     answer: Answer
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,21 +207,14 @@ class NotDead(Refusal):
     code = "mail_not_dead"
 
 
-class CommandIdReused(Refusal):
-    """The command id did something else before."""
-
-    code = "command_id_reused"
-
-
 # State
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a command did: the revision it made, and what it said."""
+    """What a command did: the revision that it made."""
 
     revision: int
-    said: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,12 +244,12 @@ def evolve(mail: Mail | None, fact: MailFact) -> Mail:
             attempt=0,
             retry_since=fact.at,
             revision=1,
-            done=MappingProxyType({fact.command_id: Done(1, _said(fact))}),
+            done=MappingProxyType({fact.command_id: Done(1)}),
         )
     if mail is None:
         raise TypeError("the facts of a mail do not begin with its queueing")
     revision = mail.revision + 1
-    done = MappingProxyType({**mail.done, fact.command_id: Done(revision, _said(fact))})
+    done = MappingProxyType({**mail.done, fact.command_id: Done(revision)})
     mail = replace(mail, revision=revision, done=done)
     match fact:
         case Sending():
@@ -281,15 +274,10 @@ def decide(command: MailCommand, mail: Mail | None) -> tuple[MailFact, ...]:
     """
     if isinstance(command, Queue):
         fact = Queued(command_id=command.id, at=command.at, letter=command.letter)
-        if mail is None:
-            return (fact,)
-        _was_done_before(mail, fact)
-        return ()
+        return (fact,) if mail is None else ()  # the id of a mail follows from what it tells to whom
     if mail is None:
         raise MailNotFound
-    if (done := mail.done.get(command.id)) is not None and not isinstance(command, Claim):
-        if done.said != _said(_fact(command, mail)):
-            raise CommandIdReused(command_id=command.id)
+    if command.id in mail.done:
         return ()
     match command:
         case Claim():
@@ -332,34 +320,9 @@ def _result(command: RecordAnswer, mail: Mail) -> MailFact:
     code, until = command.answer.code, command.at + pause(command.attempt)
     if code is not None and 200 <= code < 300:
         return Sent(command_id=command.id, at=command.at, attempt=command.attempt, answer=command.answer)
-    refused_for_good = code is not None and code >= 500
+    refused_for_good = command.is_final or (code is not None and code >= 500)
     if refused_for_good or until - mail.retry_since > GIVE_UP_AFTER:
         return Dead(command_id=command.id, at=command.at, attempt=command.attempt, answer=command.answer)
     return Deferred(
         command_id=command.id, at=command.at, attempt=command.attempt, answer=command.answer, until=until
     )
-
-
-def _was_done_before(mail: Mail, fact: Queued) -> None:
-    """Raises CommandIdReused if the mail was queued for something else."""
-    if mail.letter.cause.event != fact.letter.cause.event or mail.letter.person != fact.letter.person:
-        raise CommandIdReused(command_id=fact.command_id)
-
-
-def _said(fact: MailFact) -> int:
-    """Of what a command said, without what the edges add at each try (times)."""
-    match fact:
-        case Queued():
-            return hash((Queued, fact.letter.id))
-        case Sending():
-            return hash((Sending, fact.attempt))
-        case Sent():
-            return hash((Sent, fact.attempt, fact.answer))
-        case Deferred():
-            return hash((Deferred, fact.attempt, fact.answer))
-        case Dead():
-            return hash((Dead, fact.attempt, fact.answer))
-        case Revived():
-            return hash(Revived)
-        case _:
-            assert_never(fact)

@@ -204,5 +204,5 @@ def test_every_request_of_the_contract_has_its_method() -> None:
         name: method for name, method in vars(Tickets).items() if not name.startswith("_")
     }
     subjects = (requests.OPEN, requests.REPLY, requests.CLOSE, requests.REOPEN)
-    queries = (requests.GET, requests.HISTORY, requests.LIST, requests.LOOKUP)
+    queries = (requests.GET, requests.HISTORY, requests.LIST, requests.LOOKUP, requests.SUBMISSION)
     assert set(methods) == {subject.rpartition(".")[2] for subject in (*subjects, *queries)}

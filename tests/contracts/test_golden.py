@@ -18,6 +18,7 @@ import contracts
 from contracts.access.events import parse_access_event
 from contracts.envelope import Envelope
 from contracts.intake.events import parse_intake_event
+from contracts.notify.events import parse_notify_event
 from contracts.publish import PUBLISHED
 from contracts.registry import EVENTS
 from contracts.text import MAX_BODY_BYTES
@@ -39,6 +40,7 @@ READERS: Mapping[str, Callable[[bytes], Envelope]] = {
     "/casetrail/tickets": parse_ticket_event,
     "/casetrail/access": parse_access_event,
     "/casetrail/intake": parse_intake_event,
+    "/casetrail/notify": parse_notify_event,
 }
 
 by_sample = pytest.mark.parametrize(

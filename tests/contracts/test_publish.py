@@ -15,6 +15,7 @@ from contracts import publish
 from contracts.access.events import AccessEvent
 from contracts.envelope import Envelope
 from contracts.intake.events import IntakeEvent
+from contracts.notify.events import NotifyEvent
 from contracts.publish import PUBLISHED, differences, documents, write
 from contracts.registry import EVENTS, REQUESTS, NameTaken, Request, event_types, requests
 from contracts.tickets import requests as ticket_requests
@@ -125,7 +126,7 @@ ACCESS_REQUESTS = (
 
 
 def test_every_event_that_can_be_read_is_registered() -> None:
-    logs = (TicketEvent, AccessEvent, IntakeEvent)
+    logs = (TicketEvent, AccessEvent, IntakeEvent, NotifyEvent)
     readable = {event for log in logs for event in get_args(get_args(log)[0])}
     assert readable == set(EVENTS.values())
 

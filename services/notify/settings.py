@@ -1,0 +1,81 @@
+"""The settings of the notify service."""
+
+from __future__ import annotations
+
+from email.headerregistry import Address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
+
+from contracts.access.people import NotAnAddress, normalised
+from services.runtime.settings import ReadableFile, RuntimeSettings
+
+
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is https://host, with a port and a path where they are needed")
+    return url.rstrip("/")
+
+
+def _mail_address(address: str) -> str:
+    try:
+        normalised(address)
+    except NotAnAddress:
+        raise ValueError("is an e-mail address, such as support@example.com") from None
+    return address
+
+
+class NotifySettings(RuntimeSettings):
+    """Where mail goes, and who it comes from."""
+
+    public_url: Annotated[str, AfterValidator(_web_address)] | None = Field(
+        default=None,
+        description="Address under which people's browsers reach the portal; links in e-mails begin with it.",
+    )
+    mail_from: Annotated[str, AfterValidator(_mail_address)] | None = Field(
+        default=None, description="Address that e-mails come from."
+    )
+    mail_from_name: str = Field(
+        default="Casetrail", min_length=1, max_length=100, description="Name that e-mails come from."
+    )
+    smtp_host: str | None = Field(default=None, description="Host of the mail server that takes e-mails.")
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Its port.")
+    smtp_tls: Literal["starttls", "tls", "none"] = Field(
+        default="starttls",
+        description="`starttls`, `tls` from the first byte, or `none`, which is refused with a user name.",
+    )
+    smtp_tls_ca: ReadableFile | None = Field(
+        default=None, description="CA certificates (PEM) that verify the mail server; unset: the system's."
+    )
+    smtp_user: str | None = Field(default=None, description="User name at the mail server, if it wants one.")
+    smtp_password_file: ReadableFile | None = Field(
+        default=None, description="File that holds the password of `CASETRAIL_SMTP_USER`."
+    )
+
+    @field_validator("public_url", "mail_from", "smtp_host")
+    @classmethod
+    def _given(cls, value: str | None) -> str:
+        if value is None:
+            raise ValueError("must be set where e-mails are sent")
+        return value
+
+    @field_validator("smtp_password_file")
+    @classmethod
+    def _no_password_in_the_clear(cls, file: object, info: ValidationInfo) -> object:
+        if (file is None) != (info.data.get("smtp_user") is None):
+            raise ValueError("is given together with CASETRAIL_SMTP_USER, or neither is")
+        if file is not None and info.data.get("smtp_tls") == "none":
+            raise ValueError("a password is not sent without TLS")
+        return file
+
+    def password(self) -> SecretStr | None:
+        """The password, read now: a changed file holds from the next connection on. Raises OSError."""
+        if self.smtp_password_file is None:
+            return None
+        return SecretStr(self.smtp_password_file.read_text(encoding="utf-8").strip())
+
+    def sender(self) -> Address:
+        """Who e-mails come from."""
+        return Address(self.mail_from_name, addr_spec=normalised(self.mail_from or ""))

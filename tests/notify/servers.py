@@ -1,0 +1,72 @@
+"""A mail server that takes mails over real SMTP, and misbehaves as it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+@dataclass
+class MailDouble:
+    """`answers` are given to the next recipients or mails, in their order; then everything is taken."""
+
+    port: int = 0
+    rcpt: list[str] = field(default_factory=list)
+    data: list[str] = field(default_factory=list)
+    die_after_data: int = 0
+    taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        if self.rcpt:
+            self.changed.set()
+            return self.rcpt.pop(0)
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        if self.data:
+            self.changed.set()
+            return self.data.pop(0)
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        message: Any = message_from_bytes(content, policy=default)
+        self.taken += [(recipient, message) for recipient in envelope.rcpt_tos]
+        self.changed.set()
+        if self.die_after_data:
+            self.die_after_data -= 1
+            assert isinstance(server.transport, asyncio.Transport)
+            server.transport.abort()
+        return "250 2.0.0 Ok: queued as 4B1F"
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Returns when it holds; at the latest after ten seconds it fails."""
+        async with asyncio.timeout(10):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+@contextlib.asynccontextmanager
+async def mail_server(port: int = 0) -> AsyncIterator[MailDouble]:
+    """Runs one on 127.0.0.1."""
+    double = MailDouble()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: SMTP(double, hostname="localhost", enable_SMTPUTF8=True), "127.0.0.1", port
+    )
+    double.port = server.sockets[0].getsockname()[1]
+    try:
+        yield double
+    finally:
+        server.close()
+        await server.wait_closed()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from sqlite3 import Row
@@ -215,7 +214,7 @@ class Queries:
             with self._replica.reading() as cursor:
                 return read(cursor)
 
-        return await asyncio.to_thread(reading)
+        return await self._replica.on_thread(reading)
 
 
 def _page(cursor: SQLiteCursor, statement: str, values: Any, limit: int) -> tuple[list[Row], bool]:

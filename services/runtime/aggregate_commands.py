@@ -6,10 +6,10 @@ which commands it has seen, and that a decision is at most one fact.
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
@@ -211,7 +211,9 @@ class AggregateCommands(Generic[StateT, FactT]):
     async def loaded(self, aggregate_id: str) -> Loaded[StateT]:
         """As `load`, but on a thread: a long history takes a while, and the others should not wait for it."""
         loaded = self._cache.get(aggregate_id)
-        return loaded or self._keep(aggregate_id, await asyncio.to_thread(self._read, aggregate_id))
+        return loaded or self._keep(
+            aggregate_id, await self._replica.on_thread(partial(self._read, aggregate_id))
+        )
 
     def load(self, aggregate_id: str) -> Loaded[StateT]:
         """The aggregate as the replica has it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import fcntl
 import os
 import sqlite3
@@ -16,7 +17,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TypeVar, cast
 
 import structlog
 from eventsourcing.persistence import (
@@ -40,8 +41,11 @@ MAX_APPLIED_AT_ONCE: Final = 8000
 """Events in one transaction: what a reader may have to wait for during a rebuild stays short."""
 
 _MAX_REVISION: Final = 2**31 - 1
+_READERS: Final = 6
 _RETRY_S: Final = 0.5
 _CUT_OFF_AFTER_S: Final = 5.0
+
+ReadT = TypeVar("ReadT")
 
 log = structlog.get_logger()
 
@@ -86,6 +90,7 @@ class Replica:
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._lost = False
         self._writer = ThreadPoolExecutor(1, thread_name_prefix=f"replica-{stream.name.lower()}")
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix=f"read-{stream.name.lower()}")
         self._own()
         self._open()
 
@@ -328,9 +333,19 @@ class Replica:
             return f"catching up, {self.pending} events to go"
         return None
 
+    async def on_thread(self, read: Callable[[], ReadT]) -> ReadT:
+        """What `read` returns, which reads from the replica on a thread: a long one holds nobody up.
+
+        A caller that is cancelled leaves the thread at work; `close` waits for it, since SQLite crashes the
+        process when a connection is closed under a query.
+        """
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._readers, context.run, read)
+
     def close(self) -> None:
-        """Give the file back. Cancel `run()` first."""
+        """Give the file back, once nobody reads or writes it any more. Cancel `run()` first."""
         self._writer.shutdown(wait=True)
+        self._readers.shutdown(wait=True, cancel_futures=True)
         self._datastore.close()
         os.close(self._lock)
 

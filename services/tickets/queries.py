@@ -202,7 +202,7 @@ class Queries:
             with self._replica.reading() as cursor:
                 return read(cursor)
 
-        return await asyncio.to_thread(reading)
+        return await self._replica.on_thread(reading)
 
 
 def _of_submission(cursor: SQLiteCursor, query: requests.GetSubmission) -> requests.SubmissionTicket | None:

@@ -589,3 +589,26 @@ async def test_an_event_that_the_view_cannot_take_in_stops_nothing(
             await follows.replica.wait_for(2)
             assert rows(follows) == [(2, "8", 1)]
     assert [line["position"] for line in logs if line["event"] == "replica.not_an_event"] == [1]
+
+
+async def test_closing_waits_for_who_still_reads_though_nobody_waits_for_the_answer(
+    nc: Client, directory: Path
+) -> None:
+    """SQLite would crash the process: it does not survive a connection that is closed under a query."""
+    replica = Replica(nc, TICKETS, Notes(), directory, user="tester")
+    reading, go_on = threading.Event(), threading.Event()
+    counted: list[int] = []
+
+    def read() -> None:
+        with replica.reading() as cursor:
+            reading.set()
+            assert go_on.wait(DEADLINE_S)
+            cursor.execute("SELECT COUNT(*) AS events FROM stored_events")
+            counted.append(cursor.fetchone()["events"])
+
+    asking = asyncio.create_task(replica.on_thread(read))
+    assert await asyncio.to_thread(reading.wait, DEADLINE_S)
+    asking.cancel()
+    threading.Timer(0.1, go_on.set).start()
+    replica.close()
+    assert counted == [0]

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from services.access.app import AccessSettings
+from services.attachments.settings import AttachmentsSettings
 from services.cli.main import app
+from services.guard.settings import GuardSettings
+from services.intake.app import IntakeSettings
+from services.notify.settings import NotifySettings
 from services.runtime.settings import RuntimeSettings, document
 
 ROOT = Path(__file__).parent.parent
@@ -17,6 +22,26 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def test_every_setting_stands_in_the_readme_as_it_is() -> None:
     assert document(RuntimeSettings).strip() in README
+
+
+@pytest.mark.parametrize(
+    ("services", "settings"),
+    [
+        ("tickets, intake, attachments", GuardSettings),
+        ("access", AccessSettings),
+        ("intake", IntakeSettings),
+        ("attachments", AttachmentsSettings),
+        ("notify", NotifySettings),
+    ],
+)
+def test_what_a_service_reads_besides_stands_there_too(
+    services: str, settings: type[RuntimeSettings]
+) -> None:
+    known = {*document(RuntimeSettings).splitlines()}
+    if settings is not GuardSettings:
+        known |= {*document(GuardSettings).splitlines()}
+    for row in document(settings).splitlines():
+        assert row in known or f"| {services} {row}" in README
 
 
 def test_every_place_that_the_readme_names_exists() -> None:

@@ -14,7 +14,7 @@ SUBMISSIONS: Final = "tickets-submissions"
 
 RETRY: Final = Retry(deliveries=2_000, first_s=0.5, longest_s=60.0)
 """More than a day: what somebody submitted is not given up because a log does not answer. What cannot be
-handled in all that time is a fault of ours; it is kept in the stream `DEAD_LETTERS`, and an error tells of it."""
+handled in all that time is a fault of ours: it is logged as an error and kept in `DEAD_LETTERS`."""
 
 
 def subscribe(subscribers: Subscribers, commands: Commands) -> None:

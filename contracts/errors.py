@@ -34,7 +34,13 @@ class FieldError(BaseModel):
 
     field: Annotated[str, Field(description="Path from the top, dots between; empty: the whole document")]
     rule: str
-    message: Annotated[str, Field(description="In English; `contracts.wording` has the other languages")]
+    message: Annotated[
+        str,
+        Field(
+            description="In English, of an answer to a questionnaire in the draft's language; "
+            "`contracts.wording` has all of them"
+        ),
+    ]
     data: dict[str, str | int | float | bool] = {}
 
 

@@ -14,6 +14,7 @@ from contracts import wording
 from contracts.attachments.files import MAX_ATTACHMENTS, Attachment
 from contracts.errors import FieldError
 from contracts.intake.requests import MAX_SENT_BYTES, AnswerShown, ItemType, Problem
+from contracts.wording import LANGUAGES, Language
 from services.intake import content, evaluator, pages
 from services.intake.evaluator import Answers, is_file_id
 from services.intake.questionnaire import Questionnaire, localized
@@ -131,12 +132,12 @@ def check_size(answers: Answers) -> None:
 def field_errors(
     questionnaire: Questionnaire, found: Sequence[evaluator.Problem], language: str
 ) -> tuple[FieldError, ...]:
-    """The problems as a caller is told of them: `item` is the question in the draft's language."""
+    """The problems as a caller is told of them: in the draft's language, `item` being the question."""
     return tuple(
         FieldError(
             field=f"answers.{problem.link_id}",
             rule=problem.rule,
-            message=wording.rule(problem.rule, problem.data),
+            message=wording.rule(problem.rule, problem.data, spoken(language)),
             data={**problem.data, "item": _question(questionnaire, problem.link_id, language)},
         )
         for problem in found
@@ -175,6 +176,11 @@ def dropped_shown(
         )
         for link_id, values in evaluator.dropped(questionnaire, answers).items()
     )
+
+
+def spoken(language: str) -> Language:
+    """The language that rules have words in: the wanted one, or English."""
+    return next((each for each in LANGUAGES if each == language), "en")
 
 
 def _question(questionnaire: Questionnaire, link_id: str, language: str) -> str:

@@ -48,9 +48,12 @@ class Downloads:
             Refused: the actor may not see the account's tickets.
         """
         try:
-            await self._guard.require(request.actor, request.account, Permission.TICKET_READ)
-        except AccountUnknown:
-            raise self._not_found(request) from None
+            return await self._download(request)
+        except AccountUnknown:  # nobody is told whether the account or the file is missing
+            raise NotFound("attachment_not_found", {"attachment": request.attachment}) from None
+
+    async def _download(self, request: DownloadAttachment) -> AttachmentChunk:
+        await self._guard.require(request.actor, request.account, Permission.TICKET_READ)
         store, description, attachment = await self._find(request)
         content = self._loaded.get(description.nuid)
         if content is None:
@@ -74,7 +77,7 @@ class Downloads:
                 return found
             upload = await self._uploads.describe(request.attachment)
             if upload is None or asyncio.get_running_loop().time() > deadline:
-                raise self._not_found(request)
+                raise NotFound("attachment_not_found", {"attachment": request.attachment})
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _kept(self, request: DownloadAttachment) -> tuple[FileStore, Description, Attachment] | None:
@@ -92,10 +95,6 @@ class Downloads:
         if not record.is_by(request.actor, request.account):
             return None
         return self._uploads, description, record.attachment
-
-    @staticmethod
-    def _not_found(request: DownloadAttachment) -> NotFound:
-        return NotFound("attachment_not_found", {"attachment": request.attachment})
 
 
 class _Loaded:

@@ -140,7 +140,8 @@ class RequestService:
                     handler=accept,
                     metadata={"request": endpoint.request.__name__},
                 )
-        await self._nc.flush()
+        for _ in range(2):  # nats-py lets the first PING overtake the subscriptions that wait to be sent
+            await self._nc.flush()
 
     async def stop(self, *, timeout_s: float) -> None:
         """Take no more requests and finish those that are here, for at most `timeout_s` seconds."""

@@ -27,6 +27,7 @@ from services.runtime import aggregate_commands, telemetry
 from services.runtime.aggregate_commands import AggregateCommands, Effect, Recording
 from services.runtime.errors import Malformed, NotFound, Refused, RequestInvalid, Unavailable
 from services.runtime.ids import derived_id, uuid7
+from services.runtime.locks import KeyedLocks
 from services.runtime.log import Log
 from services.runtime.replica import Replica
 
@@ -65,6 +66,7 @@ class Commands:
         self._drafts = drafts
         self._reading = reading
         self._now = now
+        self._beginning = KeyedLocks()
         self._submissions: AggregateCommands[domain.Submission, domain.Submitted] = AggregateCommands(
             log, replica, cache, refusal=domain.Refusal, certain=(domain.Refusal,)
         )
@@ -81,7 +83,8 @@ class Commands:
         begun_as = _digest(request.questionnaire, request.message, request.language, request.follows)
         kept = await self._drafts.get(actor, request.account, draft_id)
         if kept is None:
-            kept = await self._begin(request, actor, draft_id, begun_as)
+            async with self._beginning.holding(f"{actor.id}.{request.account}"):  # so that they are counted
+                kept = await self._begin(request, actor, draft_id, begun_as)
         if kept.draft.begun_as != begun_as:
             raise Refused("command_id_reused", {"command_id": request.command_id})
         if kept.draft.is_submitted:

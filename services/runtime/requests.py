@@ -210,7 +210,13 @@ class RequestService:
         if reply.kind is ErrorKind.INTERNAL:
             log.error("request.failed", request=name, exc_info=error)
         else:
-            log.info("request.refused", request=name, code=reply.code, fields=[f.field for f in reply.fields])
+            log.info(
+                "request.refused",
+                request=name,
+                code=reply.code,
+                reason=type(error).__name__,
+                fields=[f.field for f in reply.fields],
+            )
         headers = {ERROR_CODE_HEADER: str(reply.status), ERROR_HEADER: reply.code}
         await _respond(request, reply.model_dump_json().encode(), headers)
 

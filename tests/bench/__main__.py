@@ -1,4 +1,4 @@
-"""`python -m tests.bench [commands|replica|access] [--events N]`."""
+"""`python -m tests.bench [commands|replica|access|intake] [--events N]`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import uvloop
 
 from services.runtime import logs
-from tests.bench import access, commands, replica
+from tests.bench import access, commands, intake, replica
 
-SUITES = ("commands", "replica", "access")
+SUITES = ("commands", "replica", "access", "intake")
 
 
 def main() -> None:
@@ -35,6 +35,8 @@ def _suite(name: str, directory: Path, events: int) -> Coroutine[Any, Any, None]
     match name:
         case "commands":
             return commands.run(directory)
+        case "intake":
+            return intake.run(directory)
         case "access":
             return access.run(directory)
         case _:

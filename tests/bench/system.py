@@ -44,20 +44,30 @@ async def broker(directory: Path) -> AsyncIterator[tuple[NatsServer, Client]]:
 async def ticket_service(server: NatsServer, nc: Client, directory: Path) -> AsyncIterator[None]:
     """A ticket service that is ready, and knows jan@acme.example for a member of `acme`."""
     await AccessLog(on_server(nc)).account("acme", members=["jan@acme.example"])
+    async with service(server, nc, directory, "tickets", probe=requests.LOOKUP):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def service(
+    server: NatsServer, nc: Client, directory: Path, name: str, *, probe: str, **settings: str
+) -> AsyncIterator[None]:
+    """A service as a process of its own, which answers a request on `probe` when it is ready."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        "from services.tickets.app import main; raise SystemExit(main())",
+        f"from services.{name}.app import main; raise SystemExit(main())",
         env={
             **os.environ,
             "CASETRAIL_NATS_URL": server.url,
-            "CASETRAIL_DATA_DIR": str(directory / "replica"),
+            "CASETRAIL_DATA_DIR": str(directory / name),
             "CASETRAIL_LOG_LEVEL": "warning",
+            **settings,
         },
     )
     try:
         async with asyncio.timeout(60):
-            while not await _answers(nc):
+            while not await _answers(nc, probe):
                 pass
         yield
     finally:
@@ -80,9 +90,9 @@ async def append_batch(nc: Client, batch: Sequence[tuple[str, bytes]]) -> None:
                 raise RuntimeError(answer.data.decode())
 
 
-async def _answers(nc: Client) -> bool:
+async def _answers(nc: Client, probe: str) -> bool:
     try:
-        await nc.request(requests.LOOKUP, b'{"value":"x"}', timeout=1)
+        await nc.request(probe, b'{"value":"x"}', timeout=1)
     except (NatsError, TimeoutError):
         await asyncio.sleep(0.05)
         return False

@@ -240,6 +240,15 @@ async def test_nobody_collects_drafts(jan: Partner) -> None:
     assert (reply.code, reply.data["limit"]) == ("too_many_drafts", 20)
 
 
+async def test_nobody_collects_drafts_by_asking_for_many_at_once(jan: Partner) -> None:
+    start = {"questionnaire": CANONICAL, "message": "Help", "language": "pl"}
+    answers = await asyncio.gather(
+        *(jan.ask("intake", "start", {"command_id": new_id(), **start}) for _ in range(40))
+    )
+    codes = [answer.get("code", "begun") for _, answer in answers]
+    assert sorted(codes) == ["begun"] * 20 + ["too_many_drafts"] * 20
+
+
 async def test_a_file_of_somebody_else_is_no_answer(jan: Partner) -> None:
     draft = await jan.answer(await jan.start(), kind="places")
     for _ in range(2):

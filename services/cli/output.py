@@ -20,7 +20,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from contracts.attachments.files import Attachment
+from contracts.attachments.files import MEDIA_TYPES, Attachment
 from contracts.envelope import Envelope
 from contracts.number import shown
 from contracts.tickets import events as wire
@@ -181,7 +181,7 @@ def _entry(recorded: requests.RecordedDocument) -> _Entry:
         return _Entry(envelope.revision, what, who, envelope.time)
     match event:
         case wire.OpenedV1(data=opened):
-            answers = [f"{a.question}: {', '.join(a.values)}" for a in opened.content.answers]
+            answers = [_answer(each) for each in opened.content.answers]
             files = _files(opened.content.attachments)
             what, texts = say("opened"), [opened.content.message, *answers, *files]
         case wire.RepliedV1(data=replied):
@@ -198,9 +198,26 @@ def _entry(recorded: requests.RecordedDocument) -> _Entry:
     )
 
 
+def _answer(answer: wire.Answer) -> str:
+    """In one line after its question; several values, or a longer text, below it."""
+    if len(answer.values) == 1 and len(answer.values[0].splitlines()) == 1:
+        return f"{answer.question}: {answer.values[0]}"
+    values = ("\n    ".join(value.splitlines()) for value in answer.values)
+    return "\n".join((f"{answer.question}:", *(f"  - {value}" for value in values)))
+
+
 def _files(attachments: Sequence[Attachment]) -> list[str]:
     """A line for each file, with the id under which it is saved."""
-    return [say("file_attached", name=each.name, size=_size(each.size), id=each.id) for each in attachments]
+    return [
+        say(
+            "file_attached",
+            name=each.name,
+            type=MEDIA_TYPES.get(each.media_type, each.media_type),
+            size=_size(each.size),
+            id=each.id,
+        )
+        for each in attachments
+    ]
 
 
 def _size(size: int) -> str:

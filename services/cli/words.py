@@ -139,7 +139,7 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "{count} plików to za dużo, możliwych jest najwyżej {limit}",
     ),
     "file_empty": Wording("{file} is empty", "{file} jest pusty"),
-    "file_attached": Wording("file {name}, {size} ({id})", "plik {name}, {size} ({id})"),
+    "file_attached": Wording("file {name}, {type}, {size} ({id})", "plik {name}, {type}, {size} ({id})"),
     "file_sent": Wording("{name}: attachment {id}", "{name}: załącznik {id}"),
     "file_saved": Wording("{name} is in {file}.", "{name} jest w pliku {file}."),
     # credentials of other systems

@@ -275,6 +275,7 @@ class Ticket:
 
     number: TicketNumber
     account: AccountId
+    submission: str | None
     status: Status
     revision: int
     updated_at: datetime
@@ -291,6 +292,7 @@ def evolve(ticket: Ticket | None, fact: TicketFact) -> Ticket:
         return Ticket(
             number=fact.number,
             account=fact.account,
+            submission=fact.submission,
             status=Status.OPEN,
             revision=revision,
             updated_at=fact.at,
@@ -370,10 +372,12 @@ def _open(command: Open, ticket: Ticket | None) -> tuple[TicketFact, ...]:
     )
     if ticket is None:
         return (fact,)
-    opened_by_it = ticket.account == command.account and command.id in ticket.done
-    if not opened_by_it or ticket.done[command.id].revision != 1:
+    asked_by = (ticket.account, ticket.submission)
+    done = ticket.done.get(command.id)
+    if asked_by != (command.account, command.submission) or done is None or done.revision != 1:
         raise NumberIsTaken
-    _was_done_before(ticket, fact)
+    if command.submission is None:  # else it is the same one, read by this version or another
+        _was_done_before(ticket, fact)
     return ()
 
 

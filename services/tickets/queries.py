@@ -134,7 +134,9 @@ class Queries:
         """
         number = spelled(query.value)
         mistyped = looks_like_number(query.value) and not is_number(query.value)
-        value = parse_reference(query.value) if is_reference(query.value) else query.value
+        values = {query.value: None}  # that it can be read as a reference ID does not make it one
+        if is_reference(query.value):
+            values[parse_reference(query.value)] = None
 
         def read(cursor: SQLiteCursor) -> requests.LookUpResult:
             matches: list[requests.Match] = []
@@ -146,7 +148,7 @@ class Queries:
                 ]
             matches += [
                 requests.Match(found_as=requests.FoundAs.IDENTIFIER, kind=row["kind"], ticket=_summary(row))
-                for row in search.by_identifier(cursor, value, query.account, query.limit)
+                for row in search.by_identifier(cursor, tuple(values), query.account, query.limit)
             ]
             return requests.LookUpResult(matches=tuple(matches), number_mistyped=mistyped)
 
@@ -164,6 +166,7 @@ class Queries:
         while True:
             position = self._replica.position
             found = await self._read(partial(_of_submission, query=query))
+            self._guard.check(query.actor, query.account, Permission.TICKET_READ)  # it may have been a while
             if found is not None:
                 return found
             left_s = deadline - asyncio.get_running_loop().time()

@@ -307,15 +307,21 @@ def _quoted(word: str) -> str:
     return '"' + word.replace('"', '""') + '"'
 
 
-def by_identifier(cursor: SQLiteCursor, value: str, account: str | None, limit: int) -> Sequence[Row]:
-    """Tickets with an identifier of this value, with its `kind`, newest first."""
+def by_identifier(
+    cursor: SQLiteCursor, values: Sequence[str], account: str | None, limit: int
+) -> Sequence[Row]:
+    """Tickets with an identifier of one of these values, with its `kind`, newest first."""
     of_account = "" if account is None else "AND account = ?"
-    cursor.execute(
-        f"SELECT tickets.*, identifiers.kind FROM identifiers JOIN tickets USING (opened_position) "  # noqa: S608
-        f"WHERE value = ? {of_account} ORDER BY opened_position DESC LIMIT ?",
-        (fold_identifier(value), *(() if account is None else (account,)), limit),
-    )
-    return list(cursor.fetchall())
+    found: dict[tuple[int, str], Row] = {}
+    for value in values:  # one by one, each in the order of the index, which stops at the limit
+        cursor.execute(
+            f"SELECT tickets.*, identifiers.kind FROM identifiers JOIN tickets USING (opened_position) "  # noqa: S608
+            f"WHERE value = ? {of_account} ORDER BY opened_position DESC LIMIT ?",
+            (fold_identifier(value), *(() if account is None else (account,)), limit),
+        )
+        found |= {(row["opened_position"], row["kind"]): row for row in cursor.fetchall()}
+    newest = sorted(found.values(), key=lambda row: int(row["opened_position"]), reverse=True)
+    return newest[:limit]
 
 
 def counts(cursor: SQLiteCursor, account: str | None) -> dict[str, int]:

@@ -16,6 +16,7 @@ import pytest
 from services.tickets.domain import (
     AccountId,
     Answer,
+    Attachment,
     Capacity,
     Close,
     Closed,
@@ -39,6 +40,7 @@ from services.tickets.domain import (
     evolve,
 )
 
+SUBMISSION: Final = "s1" * 13
 ACCOUNT: Final = AccountId("clinic")
 OTHER_ACCOUNT: Final = AccountId("aggregator")
 NUMBER: Final = TicketNumber("4830291746")
@@ -51,6 +53,10 @@ QUESTIONNAIRE: Final = "https://casetrail.example/q/bookings|3"
 ANSWERS: Final = (Answer("since", "Since when?", ("today", "7:40")),)
 IDENTIFIERS: Final = (Identifier("merchant", "M-17"), Identifier("reference", "R-4"))
 FOLLOWS: Final = TicketNumber("1200000008")
+ATTACHMENTS: Final = (
+    Attachment("a1" * 13, "Wizyty.png", "image/png", 70, "0" * 64),
+    Attachment("a2" * 13, "Wizyty.csv", "text/csv", 1, "f" * 64),
+)
 
 
 def minute(count: int) -> datetime:
@@ -59,7 +65,7 @@ def minute(count: int) -> datetime:
 
 
 def open_ticket(command_id: str = "open", *, at: int = 0) -> Open:
-    """Opens `NUMBER` with every field filled in."""
+    """Opens `NUMBER` with every field filled in but that of a submission."""
     return Open(
         id=CommandId(command_id),
         account=ACCOUNT,
@@ -73,6 +79,7 @@ def open_ticket(command_id: str = "open", *, at: int = 0) -> Open:
         answers=ANSWERS,
         identifiers=IDENTIFIERS,
         follows=FOLLOWS,
+        attachments=ATTACHMENTS,
     )
 
 
@@ -91,7 +98,18 @@ def opened(command_id: str = "open", *, at: int = 0) -> Opened:
         answers=ANSWERS,
         identifiers=IDENTIFIERS,
         follows=FOLLOWS,
+        attachments=ATTACHMENTS,
     )
+
+
+def open_submitted(*, at: int = 0) -> Open:
+    """Opens `NUMBER` from the submission `SUBMISSION`."""
+    return replace(open_ticket(f"submission.{SUBMISSION}", at=at), submission=SUBMISSION)
+
+
+def opened_from_submission(*, at: int = 0) -> Opened:
+    """What `open_submitted` makes."""
+    return replace(opened(f"submission.{SUBMISSION}", at=at), submission=SUBMISSION)
 
 
 def reply(command_id: str = "reply", *, text: str = "Już działa.", at: int = 0) -> Reply:
@@ -103,6 +121,7 @@ def reply(command_id: str = "reply", *, text: str = "Już działa.", at: int = 0
         at=minute(at),
         reply_id=ReplyId(f"id of {command_id}"),
         text=text,
+        attachments=ATTACHMENTS[:1],
     )
 
 
@@ -114,6 +133,7 @@ def replied(command_id: str = "reply", *, text: str = "Już działa.", at: int =
         reply_id=ReplyId(f"id of {command_id}"),
         author=MEMBER,
         text=text,
+        attachments=ATTACHMENTS[:1],
     )
 
 

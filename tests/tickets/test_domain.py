@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import pytest
 
@@ -18,6 +18,7 @@ from services.tickets.domain import (
     CommandIdReused,
     Identifier,
     NumberIsTaken,
+    Open,
     Opened,
     Person,
     Refusal,
@@ -38,6 +39,7 @@ from services.tickets.domain import (
 from tests.tickets.scenarios import (
     ACCOUNT,
     AGENT,
+    ATTACHMENTS,
     MEMBER,
     NUMBER,
     OTHER_ACCOUNT,
@@ -45,8 +47,10 @@ from tests.tickets.scenarios import (
     closed,
     given,
     minute,
+    open_submitted,
     open_ticket,
     opened,
+    opened_from_submission,
     opened_with_replies,
     reopen,
     reopened,
@@ -228,8 +232,14 @@ REUSED: Final[dict[str, tuple[tuple[TicketFact, ...], TicketCommand]]] = {
         (opened(),),
         replace(open_ticket(), follows=TicketNumber("1200000016")),
     ),
+    "an opening with one file less": (
+        (opened(),),
+        replace(open_ticket(), attachments=open_ticket().attachments[1:]),
+    ),
     "an opening by somebody else": ((opened(),), replace(open_ticket(), by=Person(Capacity.MEMBER, "ewa"))),
     "a reply with another text": ((opened(), replied()), replace(reply(), text="Już działa")),
+    "a reply with another file": ((opened(), replied()), replace(reply(), attachments=ATTACHMENTS[1:])),
+    "a reply without its file": ((opened(), replied()), replace(reply(), attachments=())),
     "a reply with one more space": ((opened(), replied(text="Tak.")), reply(text="Tak. ")),
     "a reply with the same look in another Unicode form": (
         (opened(), replied(text="Zażółć")),
@@ -334,6 +344,50 @@ def test_a_repeated_opening_finds_its_ticket_under_a_later_derivation_of_its_num
     number = TicketNumber("7700000001")
     first = replace(opened(), number=number)
     given(first).when(replace(open_ticket(), number=number)).then()
+
+
+# Files and submissions
+
+
+def test_a_repeat_is_known_by_the_ids_of_its_files() -> None:
+    unknown = tuple(replace(each, name="", media_type="", size=0, sha256="") for each in ATTACHMENTS)
+    given(opened()).when(replace(open_ticket(), attachments=unknown)).then()
+    given(opened(), replied()).when(replace(reply(), attachments=unknown[:1])).then()
+
+
+def test_a_submission_opens_one_ticket() -> None:
+    given().when(open_submitted()).then(opened_from_submission())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"follows": None},
+        {"follows": TicketNumber("1200000016")},
+        {"attachments": ()},
+        {"answers": ()},
+        {"topic": "other"},
+    ],
+    ids=str,
+)
+def test_a_submission_that_is_read_otherwise_by_another_version_has_its_ticket_all_the_same(
+    said: dict[str, Any],
+) -> None:
+    given(opened_from_submission(), closed()).when(replace(open_submitted(), **said)).then()
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (opened(open_submitted().id), open_submitted()),
+        (opened_from_submission(), open_ticket(open_submitted().id)),
+        (replace(opened_from_submission(), submission="another"), open_submitted()),
+        (replace(opened_from_submission(), account=OTHER_ACCOUNT), open_submitted()),
+    ],
+    ids=["that was used by a request", "that a request uses", "of another submission", "of another account"],
+)
+def test_the_command_id_of_a_submission_takes_its_number_from_nobody(first: Opened, second: Open) -> None:
+    assert given(first).when(second).refused(NumberIsTaken).data == {}
 
 
 # Time

@@ -22,6 +22,7 @@ from hypothesis.stateful import (
 from services.tickets.domain import (
     MAX_REVISION,
     Answer,
+    Attachment,
     Capacity,
     Close,
     Closed,
@@ -74,6 +75,13 @@ people = st.builds(Person, st.sampled_from(Capacity), st.sampled_from(["ola", "j
 accounts = st.sampled_from([ACCOUNT, ACCOUNT, ACCOUNT, OTHER_ACCOUNT])
 answers = st.lists(st.builds(Answer, texts, texts, st.lists(texts, max_size=2).map(tuple)), max_size=2)
 identifiers = st.lists(st.builds(Identifier, texts, texts), max_size=2)
+# What is said of a file follows from its id.
+attachments = st.lists(
+    st.sampled_from("abc").map(
+        lambda letter: Attachment(letter * 26, f"{letter}.png", "image/png", 7, letter)
+    ),
+    max_size=2,
+)
 # Few enough that a sequence meets the same one again.
 command_ids = st.integers(1, 40).map(lambda number: CommandId(f"command-{number}"))
 
@@ -91,7 +99,9 @@ opens = st.builds(
     answers=answers.map(tuple),
     identifiers=identifiers.map(tuple),
     follows=st.none() | st.just(TicketNumber("1200000008")),
+    attachments=attachments.map(tuple),
 )
+submitted_opens = st.builds(replace, opens, submission=st.sampled_from(["first", "second"]))
 replies = st.builds(
     Reply,
     id=command_ids,
@@ -100,6 +110,7 @@ replies = st.builds(
     at=moments,
     reply_id=texts.map(ReplyId),
     text=texts,
+    attachments=attachments.map(tuple),
 )
 closes = st.builds(
     Close,
@@ -130,6 +141,7 @@ OPENING_SAYS: Final = (
     "answers",
     "identifiers",
     "follows",
+    "attachments",
 )
 
 FULL: Final = opened_with_replies(MAX_REVISION - 1)
@@ -382,7 +394,7 @@ TestReplicasThatLagBehind.settings = settings(UNHURRIED, max_examples=100, state
     ("kind", "commands", "history", "field"),
     [
         *[(Open, opens, (), field) for field in OPENING_SAYS],
-        *[(Reply, replies, (opened("first"),), field) for field in ("by", "text")],
+        *[(Reply, replies, (opened("first"),), field) for field in ("by", "text", "attachments")],
         *[(Close, closes, (opened("first"),), field) for field in ("by", "reason", "note")],
         *[(Reopen, reopens, (opened("first"), closed("second")), field) for field in ("by", "reason")],
     ],
@@ -410,7 +422,7 @@ def test_a_command_is_a_repeat_only_where_every_field_says_the_same(
 
 
 @settings(UNHURRIED, max_examples=200)
-@given(command=opens | replies | closes | reopens)
+@given(command=opens | submitted_opens | replies | closes | reopens)
 def test_a_fact_says_all_that_its_command_says(command: TicketCommand) -> None:
     """Field by field, under the same names but for the person's, whose name tells what they did."""
     command = replace(command, account=ACCOUNT)

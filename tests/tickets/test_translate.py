@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contracts.attachments.files import MAX_ATTACHMENT_BYTES, MEDIA_TYPES, Attachment
 from contracts.envelope import Via
+from contracts.intake.events import Submitted, SubmittedContent, SubmittedV1
 from contracts.number import derive_number
 from contracts.registry import EVENTS
 from contracts.tickets import requests
@@ -26,6 +28,8 @@ EARLIER = derive_number("acme", "earlier")
 CIRCUMSTANCES = translate.Circumstances(
     event_id=uuid7(), via=Via.DESK, correlation_id="corr", traceparent=f"00-{'a' * 32}-{'b' * 16}-01"
 )
+WIRE_ATTACHMENT = Attachment(id="b3" * 13, name="zrzut.png", media_type="image/png", size=70, sha256="0" * 64)
+ATTACHED = (domain.Attachment("b3" * 13, "zrzut.png", "image/png", 70, "0" * 64),)
 BARE = translate.Circumstances(event_id=uuid7(), via=Via.API, correlation_id="c", traceparent=None)
 
 # Every text that the contract lets in: no controls but tab and line ends, no lone surrogates, not blank.
@@ -45,6 +49,17 @@ command_ids = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,20}", fullmatch=True)
 moments = st.integers(0, 10**6).map(minute)
 answers = st.builds(domain.Answer, lines, lines, st.lists(bodies, min_size=1, max_size=3).map(tuple))
 identifiers = st.builds(domain.Identifier, codes, lines)
+attachments = st.lists(
+    st.builds(
+        domain.Attachment,
+        st.from_regex(r"[a-z0-9]{26}", fullmatch=True),
+        lines,
+        st.sampled_from(sorted(MEDIA_TYPES)),
+        st.integers(1, MAX_ATTACHMENT_BYTES),
+        st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
+    ),
+    max_size=2,
+).map(tuple)
 facts = st.one_of(
     st.builds(
         domain.Opened,
@@ -60,6 +75,8 @@ facts = st.one_of(
         answers=st.lists(answers, max_size=2).map(tuple),
         identifiers=st.lists(identifiers, max_size=2).map(tuple),
         follows=st.none() | st.just(domain.TicketNumber(EARLIER)),
+        submission=st.none() | lines,
+        attachments=attachments,
     ),
     st.builds(
         domain.Replied,
@@ -68,6 +85,7 @@ facts = st.one_of(
         reply_id=st.uuids().map(lambda value: domain.ReplyId(str(value))),
         author=people,
         text=bodies,
+        attachments=attachments,
     ),
     st.builds(
         domain.Closed,
@@ -134,7 +152,9 @@ def test_a_tag_that_this_version_does_not_know_is_not_read() -> None:
 
 def test_every_field_of_an_opening_reaches_the_command() -> None:
     request = requests.OpenTicket.model_validate_json(json.dumps(FULL[requests.OpenTicket]))
-    command = translate.open_command(request, number=NUMBER_IN_EVENTS, at=minute(1))
+    command = translate.open_command(
+        request, number=NUMBER_IN_EVENTS, at=minute(1), attachments=[WIRE_ATTACHMENT]
+    )
     assert command == domain.Open(
         id=domain.CommandId("c-1"),
         account=domain.AccountId("acme"),
@@ -148,18 +168,72 @@ def test_every_field_of_an_opening_reaches_the_command() -> None:
         answers=(domain.Answer("1", "Which?", ("This", "That")),),
         identifiers=(domain.Identifier("merchant-id", "88"),),
         follows=domain.TicketNumber("4830291741"),
+        attachments=ATTACHED,
     )
+
+
+def submitted(**more: Any) -> SubmittedV1:
+    """A submission with every field filled in."""
+    data = Submitted.model_validate(
+        {
+            "questionnaire": "https://casetrail.example/q|1",
+            "topic": "booking",
+            "language": "pl",
+            "submitted_by": {"kind": "member", "id": "p-1"},
+            "follows": EARLIER,
+            "content": SubmittedContent.model_validate(
+                {
+                    "title": "Rezerwacja zniknęła",
+                    "message": "Dzień dobry",
+                    "answers": [{"link_id": "1", "question": "Which?", "values": ["This", "That"]}],
+                    "identifiers": [{"kind": "merchant", "value": "88"}],
+                    "attachments": [WIRE_ATTACHMENT],
+                }
+            ),
+        }
+    )
+    return SubmittedV1.model_validate(
+        {
+            "id": "e-1", "source": "/casetrail/intake", "subject": "a1" * 13, "time": minute(0),
+            "account": "acme", "revision": 1, "actor": "member:p-1", "via": "portal",
+            "commandid": "c-1", "correlationid": "corr-1", "data": data, **more,
+        }
+    )  # fmt: skip
+
+
+def test_every_field_of_a_submission_reaches_the_command() -> None:
+    command = translate.open_submitted_command(
+        submitted(), number=NUMBER_IN_EVENTS, at=minute(1), follows=EARLIER
+    )
+    assert command == domain.Open(
+        id=domain.CommandId(f"submission.{'a1' * 13}"),
+        account=domain.AccountId("acme"),
+        by=domain.Person(domain.Capacity.MEMBER, "p-1"),
+        at=minute(1),
+        number=domain.TicketNumber(NUMBER_IN_EVENTS),
+        title="Rezerwacja zniknęła",
+        message="Dzień dobry",
+        topic="booking",
+        questionnaire="https://casetrail.example/q|1",
+        answers=(domain.Answer("1", "Which?", ("This", "That")),),
+        identifiers=(domain.Identifier("merchant", "88"),),
+        follows=domain.TicketNumber(EARLIER),
+        submission="a1" * 13,
+        attachments=ATTACHED,
+    )
+    alone = translate.open_submitted_command(submitted(), number=NUMBER_IN_EVENTS, at=minute(1), follows=None)
+    assert alone == replace(command, follows=None)
 
 
 def test_every_field_of_a_change_reaches_the_command() -> None:
     said: dict[type[requests.ReplyToTicket | requests.CloseTicket | requests.ReopenTicket], Document] = {
-        requests.ReplyToTicket: {"reply_id": "r", "text": "Dziękuję"},
+        requests.ReplyToTicket: {"reply_id": "r", "text": "Dziękuję", "attachments": ATTACHED},
         requests.CloseTicket: {"reason": domain.CloseReason.SOLVED, "note": "Done"},
         requests.ReopenTicket: {"reason": "Not done"},
     }
     for model, expected in said.items():
         request = model.model_validate_json(json.dumps(FULL[model]))
-        command = translate.change_command(request, at=minute(1), reply_id="r")
+        command = translate.change_command(request, at=minute(1), reply_id="r", attachments=[WIRE_ATTACHMENT])
         assert (command.id, command.account, command.by) == (
             "c-1",
             "acme",
@@ -189,6 +263,10 @@ def test_a_ticket_is_what_its_events_make_it() -> None:
     assert ticket.closing is not None
     assert (ticket.closing.note, ticket.closing.at) == ("Cache cleared.", minute(2))
     assert translate.ticket(recorded(opening(), closed(), reopened(at=3))).closing is None
+    assert [each.name for each in ticket.attachments] == ["Wizyty.png", "Wizyty.csv"]
+    assert ticket.submission is None
+    from_submission = replace(opening(), submission="a1" * 13)
+    assert translate.ticket(recorded(from_submission)).submission == "a1" * 13
 
 
 def test_a_history_that_is_none_is_refused() -> None:

@@ -123,7 +123,7 @@ def test_a_row_tells_what_the_events_tell(
                 if name in type(summary).model_fields
             }
             for identifier in ticket.identifiers:
-                found = search.by_identifier(cursor, identifier.value, ticket.account, 100)
+                found = search.by_identifier(cursor, [identifier.value], ticket.account, 100)
                 assert ticket.number in [match["number"] for match in found]
         for account in (None, *ACCOUNTS):
             tickets = [pictured(documents, number) for number in opened]
@@ -143,6 +143,7 @@ def texts_of(content: dict[str, Any]) -> list[str]:
             content.get("reason"),
             *(value for answer in content.get("answers", ()) for value in answer["values"]),
             *(identifier["value"] for identifier in content.get("identifiers", ())),
+            *(attachment["name"] for attachment in content.get("attachments", ())),
         )
         if text
     ]  # fmt: skip

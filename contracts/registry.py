@@ -21,6 +21,7 @@ from contracts.envelope import Envelope, schema_name
 from contracts.intake import events as intake_events
 from contracts.intake import requests as intake_requests
 from contracts.notify import events as notify_events
+from contracts.notify import requests as notify_requests
 from contracts.requests import Answered, Sent
 from contracts.tickets import events as ticket_events
 from contracts.tickets import requests as ticket_requests
@@ -111,6 +112,12 @@ EVENTS: Final = event_types(
         notify_events.MailDeferredV1,
         notify_events.MailDeadV1,
         notify_events.MailRevivedV1,
+        notify_events.MailBouncedV1,
+        notify_events.MailReceivedV1,
+        notify_events.MailHandledV1,
+        notify_events.MailSettledV1,
+        notify_events.UpdatesBegunV1,
+        notify_events.UpdateAddressedV1,
         access_events.AccountRegisteredV1,
         access_events.AccountChangedV1,
         access_events.MemberInvitedV1,
@@ -127,6 +134,8 @@ EVENTS: Final = event_types(
         access_events.PersonDismissedV1,
     )
 )
+
+_ASKING: Final = ("account_not_found", "actor_missing", "actor_not_yours", "not_permitted")
 
 REQUESTS: Final = requests(
     (
@@ -574,6 +583,12 @@ REQUESTS: Final = requests(
             ),
         ),
         Request(
+            subject=access_requests.STOP_MAIL,
+            asks=access_requests.StopMail,
+            answers=access_requests.MailStopped,
+            refusals=("link_void", "person_is_full"),
+        ),
+        Request(
             subject=access_requests.CREATE_CREDENTIAL,
             asks=access_requests.CreateCredential,
             answers=access_requests.CredentialRecorded,
@@ -603,6 +618,36 @@ REQUESTS: Final = requests(
             asks=access_requests.ListCredentials,
             answers=access_requests.CredentialPage,
             refusals=("account_not_found", "actor_not_yours", "not_permitted"),
+        ),
+        Request(
+            subject=notify_requests.MAILS,
+            asks=notify_requests.ListMails,
+            answers=notify_requests.MailPage,
+            refusals=_ASKING,
+        ),
+        Request(
+            subject=notify_requests.MAIL,
+            asks=notify_requests.GetMail,
+            answers=notify_requests.MailRecord,
+            refusals=("mail_not_found", *_ASKING),
+        ),
+        Request(
+            subject=notify_requests.FIND,
+            asks=notify_requests.FindReference,
+            answers=notify_requests.FoundReference,
+            refusals=("reference_not_found", *_ASKING),
+        ),
+        Request(
+            subject=notify_requests.REVIVE,
+            asks=notify_requests.ReviveMail,
+            answers=notify_requests.MailDone,
+            refusals=("mail_not_found", "mail_not_dead", *_ASKING),
+        ),
+        Request(
+            subject=notify_requests.TEST,
+            asks=notify_requests.SendTest,
+            answers=notify_requests.MailDone,
+            refusals=_ASKING,
         ),
     )
 )

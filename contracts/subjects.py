@@ -137,6 +137,16 @@ def mail_events(mail: str) -> str:
     return f"events.notify.mails.{mail}"
 
 
+def update_events(event: str) -> str:
+    """The subject that says who is told of an event, or from where on anybody is."""
+    return f"events.notify.updates.{event}"
+
+
+def received_events(received: str) -> str:
+    """The subject that holds the events of one e-mail that came in. May be `*` in a filter."""
+    return f"events.notify.received.{received}"
+
+
 def request(service: str, name: str) -> str:
     """The subject of a request (command or query) to a service (NATS ADR-32)."""
     return f"requests.{service}.{name}"

@@ -177,6 +177,19 @@ REFUSALS: Final[Mapping[str, Wording]] = {
         "There are {limit} changes of this person already, and there can be no more.",
         "Dane tej osoby zmieniono już {limit} razy i więcej zmian nie jest możliwych.",
     ),
+    "mail_not_found": Wording("There is no such e-mail.", "Nie ma takiej wiadomości."),
+    "mail_not_dead": Wording(
+        "This e-mail was not given up, so there is nothing to send again.",
+        "Tej wiadomości nie uznano za niedoręczalną, więc nie ma czego wysyłać ponownie.",
+    ),
+    "reference_not_found": Wording(
+        "There is no e-mail with the reference ID {reference} here.",
+        "Nie ma tu wiadomości o identyfikatorze referencyjnym {reference}.",
+    ),
+    "link_void": Wording(
+        "This link is not one of ours, or it is not whole. Please copy all of it from the e-mail.",
+        "Ten odnośnik nie pochodzi od nas albo jest niekompletny. Skopiuj go w całości z wiadomości.",
+    ),
     "invitation_not_found": Wording(
         "There is no such invitation. Check that the whole link was copied.",
         "Nie ma takiego zaproszenia. Sprawdź, czy skopiowano cały odnośnik.",

@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from nats.aio.client import Client
 
@@ -110,6 +110,13 @@ class AccessLog:
     async def dismissed(self, email: str, role: PlatformRole) -> int:
         taken = events.PlatformRoleTaken(role=role)
         return await self._append(person_id(email), events.PersonDismissedV1, taken)
+
+    async def says(self, email: str, **content: Any) -> int:
+        """The person's name, language or wishes about mail."""
+        said = events.PersonProfileContent.model_validate(content)
+        return await self._append(
+            person_id(email), events.PersonChangedV1, events.PersonProfile(content=said)
+        )
 
     async def _registered(self, email: str) -> None:
         person = person_id(email)

@@ -7,6 +7,7 @@ the person's id, and `platform` as their account. Names and addresses stand unde
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field, TypeAdapter
@@ -120,15 +121,31 @@ class PersonRegistered(Published):
     content: PersonRegisteredContent
 
 
+class MailWanted(StrEnum):
+    """Of which tickets somebody wants e-mails: all that they may see, or those that they have a part in."""
+
+    ALL = "all"
+    MINE = "mine"
+    NONE = "none"
+
+
+class MailPreferences(Published):
+    """Which e-mails somebody wants. Who never said gets what `services/notify` takes for sensible."""
+
+    tickets: MailWanted
+    own: Annotated[bool, Field(description="Also of what they do themselves")] = False
+
+
 class PersonProfileContent(Published):
-    """How the person wants to be called and addressed."""
+    """How the person wants to be called and addressed, and which e-mails it wants."""
 
     display_name: Title | None = None
     language: LanguageTag | None = None
+    mail: Annotated[MailPreferences | None, Field(description="Absent: as before")] = None
 
 
 class PersonProfile(Published):
-    """What a person says of itself: all of it, whichever part was changed."""
+    """What a person says of itself: name and language, whichever was changed, and `mail` if it was."""
 
     content: PersonProfileContent
 

@@ -14,6 +14,7 @@ from contracts.access.events import (
     MAX_LANGUAGES,
     AccountIdentifier,
     InvitationId,
+    MailPreferences,
 )
 from contracts.access.people import EmailAddress, LanguageTag
 from contracts.access.roles import ADDED_LATER, MemberRole, Permission, PlatformRole, SystemMay
@@ -40,6 +41,7 @@ APPOINT: Final = subjects.request(SERVICE, "appoint")
 DISMISS: Final = subjects.request(SERVICE, "dismiss")
 LINK: Final = subjects.request(SERVICE, "link")
 CHANGE_PERSON: Final = subjects.request(SERVICE, "change_person")
+STOP_MAIL: Final = subjects.request(SERVICE, "stop_mail")
 CREATE_CREDENTIAL: Final = subjects.request(SERVICE, "create_credential")
 REVOKE_CREDENTIAL: Final = subjects.request(SERVICE, "revoke_credential")
 LIST_CREDENTIALS: Final = subjects.request(SERVICE, "list_credentials")
@@ -214,10 +216,32 @@ class LinkPerson(PersonCommand):
     language: LanguageTag | None = None
 
 
+class SentMailPreferences(MailPreferences, Sent):  # the last one's configuration holds
+    """Which e-mails somebody wants, as a caller sends it."""
+
+
 class ChangePerson(PersonCommand):
-    """Change one's own name or language: both are given, whichever changes."""
+    """Change one's own name, language or e-mails: name and language are given, whichever changes."""
 
     display_name: Title | None = None
+    language: LanguageTag | None = None
+    mail: Annotated[SentMailPreferences | None, Field(description="Absent: they stay as they are")] = None
+
+
+class StopMail(Sent):
+    """Send no more e-mails about tickets to whom the link in one of them was made for (RFC 8058).
+
+    Nobody has to be signed in: the token is in every e-mail. It can do nothing else.
+    """
+
+    command_id: CommandId
+    token: Annotated[str, Field(min_length=1, max_length=512, description="Out of the link in an e-mail")]
+
+
+class MailStopped(Answered):
+    """There will be no more of them; said in the person's language."""
+
+    email: str
     language: LanguageTag | None = None
 
 
@@ -355,6 +379,7 @@ class Person(Answered):
     email: str
     display_name: str | None = None
     language: LanguageTag | None = None
+    mail: Annotated[MailPreferences | None, Field(description="Absent: nothing was chosen yet")] = None
     platform_roles: tuple[PlatformRole, ...] = ()
     memberships: tuple[Membership, ...] = ()
     position: Annotated[Position, Field(description="The log's position that this answer shows")]

@@ -55,9 +55,11 @@ class Permission(StrEnum):
     ACCOUNT_MANAGE = "account_manage"  # register and change accounts, and their systems' credentials
     AUDIT_READ = "audit_read"  # everything that ever happened
     PLATFORM_MANAGE = "platform_manage"  # appoint and dismiss
+    MAIL_READ = "mail_read"  # which e-mails were sent to whom, and which came in
+    MAIL_MANAGE = "mail_manage"  # send again what was given up, settle what came in
 
 
-ADDED_LATER: Final = frozenset({Permission.ACCOUNT_ADMIT})
+ADDED_LATER: Final = frozenset({Permission.ACCOUNT_ADMIT, Permission.MAIL_READ, Permission.MAIL_MANAGE})
 """Readers of the first version take an answer that names another permission for broken, so these stand apart
 (`contracts.access.requests.Grant.further`)."""
 
@@ -75,6 +77,8 @@ _TICKETS: Final = frozenset(
     }
 )
 
+_MAIL: Final = frozenset({Permission.MAIL_READ, Permission.MAIL_MANAGE})
+
 MEMBERS: Final[Mapping[MemberRole, Permissions]] = MappingProxyType(
     {
         MemberRole.MEMBER: _TICKETS | {Permission.PEOPLE_READ},
@@ -84,9 +88,14 @@ MEMBERS: Final[Mapping[MemberRole, Permissions]] = MappingProxyType(
 
 PLATFORM: Final[Mapping[PlatformRole, Permissions]] = MappingProxyType(
     {
-        PlatformRole.AGENT: _TICKETS | {Permission.PEOPLE_READ, Permission.ACCOUNT_ADMIT},
+        PlatformRole.AGENT: _TICKETS | _MAIL | {Permission.PEOPLE_READ, Permission.ACCOUNT_ADMIT},
         PlatformRole.AUDITOR: frozenset(
-            {Permission.TICKET_READ, Permission.PEOPLE_READ, Permission.AUDIT_READ}
+            {
+                Permission.TICKET_READ,
+                Permission.PEOPLE_READ,
+                Permission.AUDIT_READ,
+                Permission.MAIL_READ,
+            }
         ),
         PlatformRole.OPERATOR: frozenset(
             {
@@ -96,7 +105,8 @@ PLATFORM: Final[Mapping[PlatformRole, Permissions]] = MappingProxyType(
                 Permission.PEOPLE_READ,
                 Permission.PEOPLE_MANAGE,
             }
-        ),
+        )
+        | _MAIL,
     }
 )
 

@@ -13,8 +13,9 @@ from contracts.access.requests import SERVICE
 from services.access.commands import Caches, Commands
 from services.access.endpoints import REFUSALS, endpoints
 from services.access.queries import Queries
-from services.access.tokens import InvitationTokens, KeyInvalid
+from services.access.tokens import InvitationTokens
 from services.access.view import AccessView
+from services.links.mail import KeyInvalid, MailTokens, read_key
 from services.runtime.log import Log
 from services.runtime.replica import Replica
 from services.runtime.requests import Metrics, RequestService
@@ -27,7 +28,7 @@ class AccessSettings(RuntimeSettings):
 
     link_key_file: ReadableFile | None = Field(
         default=None,
-        description="File that holds the key by which links of invitations are signed, the same for all "
+        description="File that holds the key by which links in e-mails are signed, the same for all "
         "replicas: at least 32 random characters. Needed. With another key, links sent before are void.",
     )
 
@@ -38,11 +39,11 @@ class AccessSettings(RuntimeSettings):
             raise ValueError("name the file that holds the key")
         return file
 
-    def tokens(self) -> InvitationTokens:
+    def link_key(self) -> str:
         """Raises SettingsInvalid."""
         file = self.link_key_file or Path()
         try:
-            return InvitationTokens.keyed_by(file)
+            return read_key(file)
         except (KeyInvalid, OSError) as error:
             raise SettingsInvalid(problem("CASETRAIL_LINK_KEY_FILE", file, str(error))) from None
 
@@ -51,7 +52,8 @@ class AccessSettings(RuntimeSettings):
 async def access(context: Context[AccessSettings]) -> AsyncIterator[None]:
     """Answers requests while the body runs, once the replica has caught up with the log."""
     settings = context.settings
-    tokens = settings.tokens()
+    key = settings.link_key()
+    tokens = InvitationTokens(key)
     caches = Caches()
     replica = Replica(
         context.nc,
@@ -75,7 +77,7 @@ async def access(context: Context[AccessSettings]) -> AsyncIterator[None]:
     try:
         context.spawn(replica.run(), name="replica")
         await replica.caught_up()
-        commands = Commands(Log(context.nc, subjects.ACCESS), replica, caches, tokens)
+        commands = Commands(Log(context.nc, subjects.ACCESS), replica, caches, tokens, MailTokens(key))
         await service.start(endpoints(commands, Queries(replica, tokens)))
         yield
         await service.stop(timeout_s=settings.shutdown_timeout_s)

@@ -9,9 +9,11 @@ from typing import Any, Final
 
 from contracts import subjects
 from contracts.access import requests
-from contracts.access.events import PLATFORM
+from contracts.access.events import PLATFORM, MailWanted
 from contracts.access.people import person_id
 from contracts.access.roles import Permission
+from contracts.envelope import ActorKind, Via
+from contracts.requests import SentActor
 from services.access import account, admission, authority, person, translate
 from services.access.domain import (
     Actor,
@@ -23,6 +25,7 @@ from services.access.domain import (
     Refusal,
 )
 from services.access.tokens import InvitationTokens
+from services.links.mail import MailTokens, TokenVoid
 from services.runtime import telemetry
 from services.runtime.aggregate_commands import AggregateCommands, Cache, Effect, Recording
 from services.runtime.ids import uuid7
@@ -73,10 +76,12 @@ class Commands:
         replica: Replica,
         caches: Caches,
         tokens: InvitationTokens,
+        stops: MailTokens,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._replica = replica
         self._tokens = tokens
+        self._stops = stops
         self._now = now
         self._accounts: AggregateCommands[account.Account, account.AccountFact] = AggregateCommands(
             log,
@@ -229,6 +234,36 @@ class Commands:
         if translate.actor(request.actor).capacity is Capacity.SYSTEM:
             raise person.PersonNotFound
         return await self._on_person(request, request.actor.id)
+
+    async def stop_mail(self, request: requests.StopMail) -> requests.MailStopped:
+        """Change what the person of the link wants to no e-mails at all. Done before, it is still done."""
+        try:
+            who = self._stops.read(request.token)
+        except TokenVoid:
+            raise person.LinkVoid from None
+        await self._people.catch_up()
+        state = self._people.load(who).state
+        if state is None:  # the log is another one than that of the e-mail
+            raise person.LinkVoid
+        wanted = requests.SentMailPreferences(tickets=MailWanted.NONE)
+        with contextlib.suppress(person.NothingToChange):
+            await self._on_person(
+                requests.ChangePerson(
+                    command_id=request.command_id,
+                    actor=SentActor(kind=ActorKind.MEMBER, id=who),
+                    via=Via.EMAIL,
+                    display_name=state.profile.display_name,
+                    language=state.profile.language,
+                    mail=wanted,
+                ),
+                who,
+            )
+        return requests.MailStopped(email=self._address(who), language=state.profile.language)
+
+    def _address(self, who: str) -> str:
+        with self._replica.reading() as cursor:
+            cursor.execute("SELECT email FROM people WHERE person = ?", (who,))
+            return str(cursor.fetchone()["email"])
 
     async def _on_person(self, request: translate.PersonRequest, who: str) -> requests.PersonDone:
         effect = await self._people.carry_out(

@@ -47,6 +47,7 @@ def endpoints(commands: Commands, queries: Queries) -> list[Endpoint[Any, Any]]:
         Endpoint(
             subject=requests.CHANGE_PERSON, request=requests.ChangePerson, handler=commands.change_person
         ),
+        Endpoint(subject=requests.STOP_MAIL, request=requests.StopMail, handler=commands.stop_mail),
         Endpoint(
             subject=requests.CREATE_CREDENTIAL, request=requests.CreateCredential, handler=on_credential
         ),

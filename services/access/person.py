@@ -46,6 +46,22 @@ class Profile:
     language: str | None = None
 
 
+class Wanted(StrEnum):
+    """Of which tickets somebody wants e-mails."""
+
+    ALL = "all"
+    MINE = "mine"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Which e-mails a person wants; `own`: also of what it does itself."""
+
+    tickets: Wanted
+    own: bool = False
+
+
 # Facts
 
 
@@ -60,9 +76,10 @@ class Registered(Fact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed(Fact):
-    """The person is called or addressed otherwise."""
+    """The person is called or addressed otherwise, or wants other e-mails; without `mail` those as before."""
 
     profile: Profile
+    mail: Mail | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +120,10 @@ class Register(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change(Command):
-    """Change how the person is called or addressed."""
+    """Change how the person is called or addressed, and which e-mails it wants if `mail` says so."""
 
     profile: Profile
+    mail: Mail | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +158,12 @@ class PersonNotFound(Refusal):
     """Nobody is known by this id."""
 
     code = "person_not_found"
+
+
+class LinkVoid(Refusal):
+    """A link is not signed by us."""
+
+    code = "link_void"
 
 
 class PersonIsFull(Refusal):
@@ -197,6 +221,8 @@ class Person:
     revision: int
     updated_at: datetime
     profile: Profile
+    mail: Mail | None
+    """None: it never said which e-mails it wants."""
     roles: frozenset[Role]
     links: Mapping[Identity, int]
     """The revision at which each identity was linked."""
@@ -213,6 +239,7 @@ def evolve(person: Person | None, fact: PersonFact) -> Person:
             revision=1,
             updated_at=fact.at,
             profile=fact.profile,
+            mail=None,
             roles=frozenset(),
             links=MappingProxyType({}),
             done=MappingProxyType({}),
@@ -222,7 +249,7 @@ def evolve(person: Person | None, fact: PersonFact) -> Person:
     revision = person.revision + 1
     match fact:
         case Changed():
-            person = replace(person, profile=fact.profile)
+            person = replace(person, profile=fact.profile, mail=fact.mail or person.mail)
         case Linked():
             person = replace(person, links=MappingProxyType({**person.links, fact.identity: revision}))
         case Appointed():
@@ -257,7 +284,7 @@ def decide(command: PersonCommand, person: Person | None) -> tuple[PersonFact, .
         return ()
     match command:
         case Change():
-            if command.profile == person.profile:
+            if command.profile == person.profile and command.mail in {None, person.mail}:
                 raise NothingToChange
             _check_room(person)
         case Link():
@@ -297,7 +324,9 @@ ChangeFact = Changed | Linked | Appointed | Dismissed
 def _change(command: ChangeCommand, *, at: datetime) -> ChangeFact:
     match command:
         case Change():
-            return Changed(command_id=command.id, by=command.by, at=at, profile=command.profile)
+            return Changed(
+                command_id=command.id, by=command.by, at=at, profile=command.profile, mail=command.mail
+            )
         case Link():
             return Linked(command_id=command.id, by=command.by, at=at, identity=command.identity)
         case Appoint():
@@ -327,7 +356,7 @@ def _said(fact: ChangeFact) -> int:
     """Of what a command said, without what the edges add at each try (times)."""
     match fact:
         case Changed():
-            return hash((Changed, fact.by, fact.profile))
+            return hash((Changed, fact.by, fact.profile, fact.mail))
         case Linked():
             return hash((Linked, fact.by, fact.identity))
         case Appointed():

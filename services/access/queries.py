@@ -140,6 +140,7 @@ class Queries:
             return requests.Person.model_validate(
                 {
                     **row,
+                    "mail": None if row["mail"] is None else from_json(row["mail"]),
                     "platform_roles": sorted(_roles(cursor, PLATFORM, query.actor.id, EVERY_ACCOUNT)),
                     "memberships": memberships,
                     "position": self._replica.position_of(cursor),

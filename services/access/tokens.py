@@ -6,7 +6,6 @@ A token is good for as long as the log says that the invitation is; it can be ma
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
 from typing import Final
 
 from itsdangerous import BadData, URLSafeSerializer
@@ -14,13 +13,7 @@ from itsdangerous import BadData, URLSafeSerializer
 from services.access.account import InvitationId, InvitationNotFound
 from services.access.domain import AccountId
 
-MIN_KEY_CHARACTERS: Final = 32
-
 _SALT: Final = "casetrail.access.invitation"  # what the same key signs elsewhere is no invitation
-
-
-class KeyInvalid(Exception):
-    """The file does not hold a key."""
 
 
 class InvitationTokens:
@@ -30,14 +23,6 @@ class InvitationTokens:
         self._serializer = URLSafeSerializer(
             key, salt=_SALT, signer_kwargs={"key_derivation": "hmac", "digest_method": hashlib.sha256}
         )
-
-    @classmethod
-    def keyed_by(cls, file: Path) -> InvitationTokens:
-        """Raises KeyInvalid, OSError."""
-        key = file.read_text(encoding="ascii", errors="replace").strip()
-        if len(key) < MIN_KEY_CHARACTERS:
-            raise KeyInvalid(f"a key has at least {MIN_KEY_CHARACTERS} characters")
-        return cls(key)
 
     def token(self, account: str, invitation: str) -> str:
         """Always the same for an invitation."""

@@ -104,7 +104,7 @@ def person_command(request: PersonRequest, *, at: datetime) -> person.PersonComm
         case requests.LinkPerson():
             return every.of(person.Link, identity=identity(request))
         case requests.ChangePerson():
-            return every.of(person.Change, profile=_person_profile(request))
+            return every.of(person.Change, profile=_person_profile(request), mail=_mail(request.mail))
         case _:
             assert_never(request)
 
@@ -154,6 +154,10 @@ def _person_profile(
     request: requests.AcceptInvitation | requests.AppointPerson | requests.LinkPerson | requests.ChangePerson,
 ) -> person.Profile:
     return person.Profile(display_name=request.display_name, language=request.language)
+
+
+def _mail(wanted: wire.MailPreferences | None) -> person.Mail | None:
+    return None if wanted is None else person.Mail(person.Wanted(wanted.tickets.value), wanted.own)
 
 
 # Facts to events
@@ -238,7 +242,11 @@ def _type_and_data(fact: account.AccountFact | person.PersonFact) -> tuple[str, 
             content = {"email": fact.email, **_content(fact.profile)}
             return "casetrail.person.registered.v1", {"content": content}
         case person.Changed():
-            return "casetrail.person.changed.v1", {"content": _content(fact.profile)}
+            content = _content(fact.profile)
+            wanted = (
+                {} if fact.mail is None else {"mail": {"tickets": fact.mail.tickets, "own": fact.mail.own}}
+            )
+            return "casetrail.person.changed.v1", {"content": {**content, **wanted}}
         case person.Linked():
             return "casetrail.person.linked.v1", {
                 "issuer": fact.identity.issuer,
@@ -344,7 +352,7 @@ def fact(event: wire.AnyAccountEvent | wire.AnyPersonEvent) -> account.AccountFa
             return of(person.Registered, person=who, email=data.content.email, profile=said)
         case wire.PersonChangedV1(data=data):
             said = person.Profile(data.content.display_name, data.content.language)
-            return of(person.Changed, profile=said)
+            return of(person.Changed, profile=said, mail=_mail(data.content.mail))
         case wire.PersonLinkedV1(data=data):
             linked = person.Identity(data.issuer, data.content.provider_subject)
             return of(person.Linked, identity=linked)

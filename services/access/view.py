@@ -27,7 +27,7 @@ EVERY_ACCOUNT: Final = "*"
 class AccessView:
     """What is written into the replica beside each event."""
 
-    version = "1"
+    version = "2"
     tables: Sequence[str] = (
         """CREATE TABLE IF NOT EXISTS accounts (
             account TEXT PRIMARY KEY,
@@ -43,7 +43,8 @@ class AccessView:
             person TEXT PRIMARY KEY,
             email TEXT NOT NULL,
             display_name TEXT,
-            language TEXT
+            language TEXT,
+            mail TEXT
         ) WITHOUT ROWID""",
         """CREATE TABLE IF NOT EXISTS identities (
             issuer TEXT NOT NULL,
@@ -157,7 +158,7 @@ class _Row:
             case "casetrail.person.registered.v1":
                 content = self._data["content"]
                 self._write(
-                    "INSERT INTO people VALUES (?, ?, ?, ?)",
+                    "INSERT INTO people VALUES (?, ?, ?, ?, NULL)",
                     self._subject,
                     content["email"],
                     content.get("display_name"),
@@ -166,9 +167,11 @@ class _Row:
             case "casetrail.person.changed.v1":
                 content = self._data["content"]
                 self._write(
-                    "UPDATE people SET display_name = ?, language = ? WHERE person = ?",
+                    "UPDATE people SET display_name = ?, language = ?, mail = coalesce(?, mail) "
+                    "WHERE person = ?",
                     content.get("display_name"),
                     content.get("language"),
+                    to_json(content["mail"]).decode() if "mail" in content else None,
                     self._subject,
                 )
             case "casetrail.person.linked.v1":

@@ -51,6 +51,7 @@ async def attachments(context: Context[AttachmentsSettings]) -> AsyncIterator[No
                     request=requests.DownloadAttachment,
                     handler=downloads.download,
                 ),
+                subscribers.endpoint(),
             ]
         )
         yield

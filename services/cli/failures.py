@@ -50,6 +50,7 @@ _OPTIONS: Final = {
     "identifiers": "--identifier",
     "languages": "--language",
     "message": "--text",
+    "letters": "LETTER",
     "number": "NUMBER",
     "value": "VALUE",
 }

@@ -18,7 +18,7 @@ def show(link: str, *, as_json: bool) -> None:
     """Raises typer.Exit."""
 
     async def work() -> None:
-        query = checked(requests.ShowInterest, token=_token(link), language=words.language())
+        query = checked(requests.ShowInterest, token=token_in(link), language=words.language())
         async with connected() as nc:
             found = await call(nc, requests.SHOW_INTEREST, query, requests.Interest)
         if as_json:
@@ -36,7 +36,7 @@ def confirm(link: str, *, as_json: bool) -> None:
     """Raises typer.Exit."""
 
     async def work() -> None:
-        command = checked(requests.ConfirmInterest, token=_token(link))
+        command = checked(requests.ConfirmInterest, token=token_in(link))
         async with connected() as nc:
             done = await call(nc, requests.CONFIRM_INTEREST, command, requests.InterestConfirmed)
         if as_json:
@@ -47,7 +47,7 @@ def confirm(link: str, *, as_json: bool) -> None:
     run(work(), as_json=as_json)
 
 
-def _token(link: str) -> str:
+def token_in(link: str) -> str:
     """The token in the link. Raises Failure."""
     if "://" not in link:
         return link

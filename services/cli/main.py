@@ -14,9 +14,11 @@ import typer
 from services.cli.access import app as access
 from services.cli.attachment import app as attachment
 from services.cli.credentials import app as credentials
+from services.cli.dead import app as dead
 from services.cli.events import events
 from services.cli.exit_codes import ExitCode
 from services.cli.interest import app as interest
+from services.cli.mail import app as mail
 from services.cli.questionnaire import app as questionnaire
 from services.cli.serve import serve
 from services.cli.setup import setup
@@ -42,6 +44,8 @@ app.add_typer(questionnaire)
 app.add_typer(interest)
 app.add_typer(access)
 app.add_typer(credentials)
+app.add_typer(mail)
+app.add_typer(dead)
 app.command("events")(events)
 
 

@@ -6,9 +6,13 @@ import sys
 from datetime import UTC, datetime
 from typing import Final
 
-from contracts.client import Tickets
+from nats.aio.client import Client
+
+from contracts.client import NotFound, Tickets, call
 from contracts.envelope import format_time
 from contracts.errors import ErrorKind
+from contracts.notify import requests as notify_requests
+from contracts.reference import is_reference
 from contracts.tickets import requests
 from services.cli import arguments
 from services.cli.connect import connected
@@ -146,7 +150,12 @@ def lookup(value: str, *, account: str | None, actor: str | None, as_json: bool)
     async def work() -> None:
         query = checked(requests.LookUp, actor=arguments.asker(actor), value=value, account=account)
         async with connected() as nc:
-            result = await Tickets(nc, timeout_s=TIMEOUT_S).lookup(query)
+            tickets = Tickets(nc, timeout_s=TIMEOUT_S)
+            result = await tickets.lookup(query)
+            if not result.matches and is_reference(value):
+                number = await _ticket_of_mail(nc, value, account=account, actor=actor)
+                if number is not None:
+                    result = await tickets.lookup(query.model_copy(update={"value": number}))
         if as_json:
             print_json(result)
         elif result.matches:
@@ -160,6 +169,25 @@ def lookup(value: str, *, account: str | None, actor: str | None, as_json: bool)
         raise failed(ErrorKind.REFUSED, 404, "nothing_found", value=value)
 
     run(work(), as_json=as_json)
+
+
+async def _ticket_of_mail(
+    nc: Client, reference: str, *, account: str | None, actor: str | None
+) -> str | None:
+    """The number of the ticket that an e-mail was about, by the reference ID that stands in it."""
+    query = checked(
+        notify_requests.FindReference,
+        actor=arguments.asker(actor),
+        reference=reference,
+        account=account,
+    )
+    try:
+        found = await call(
+            nc, notify_requests.FIND, query, notify_requests.FoundReference, timeout_s=TIMEOUT_S
+        )
+    except NotFound:
+        return None
+    return found.ticket
 
 
 async def _events(

@@ -43,6 +43,21 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "To repeat it safely, add: --command-id {command_id}",
         "Aby bezpiecznie powtórzyć, dodaj: --command-id {command_id}",
     ),
+    # e-mails
+    "mails_none": Wording("There is no such e-mail.", "Nie ma takich wiadomości."),
+    "more_mails": Wording("There are more: --before {before}", "Jest ich więcej: --before {before}"),
+    "mail_about": Wording(
+        "   {kind}, because: {why}; ticket {ticket}", "   {kind}, ponieważ: {why}; zgłoszenie {ticket}"
+    ),
+    "mail_bounced": Wording("(came back)", "(wróciła)"),
+    "mail_revived": Wording("{mail} will be sent again.", "{mail} zostanie wysłana ponownie."),
+    "mail_wished": Wording(
+        "E-mails about tickets from now on: {tickets}.", "Wiadomości o zgłoszeniach od teraz: {tickets}."
+    ),
+    "mail_stopped": Wording(
+        "There will be no more e-mails about tickets to {email}.",
+        "Na adres {email} nie będą już wysyłane wiadomości o zgłoszeniach.",
+    ),
     # wrong usage
     "settings_invalid": Wording("A setting is wrong. {reason}", "Błędne ustawienie. {reason}"),
     "person_address": Wording(
@@ -242,6 +257,48 @@ SENTENCES: Final[Mapping[str, Wording]] = {
         "It was found as another identifier.",
         "Jako numer zgłoszenia {value} byłby błędny: jedna cyfra jest błędna albo dwie są zamienione. "
         "Znaleziono go jako inny identyfikator.",
+    ),
+    # dead letters
+    "dead_none": Wording("There are no dead letters.", "Nie ma porzuconych zdarzeń."),
+    "dead_letter": Wording(
+        "{letter}  {service} gave up on position {position} of {stream} ({subscriber}), {at}, "
+        "deliveries: {deliveries}",
+        "{letter}  {service} porzuca pozycję {position} strumienia {stream} ({subscriber}), {at}, "
+        "liczba prób: {deliveries}",
+    ),
+    "dead_settled": Wording(
+        "{letter}  {service} gave up on position {position} of {stream} ({subscriber}), {at}; "
+        "it was retried since",
+        "{letter}  {service} porzuca pozycję {position} strumienia {stream} ({subscriber}), {at}; "
+        "od tego czasu ponowiono",
+    ),
+    "dead_handled": Wording(
+        "{letter}  handled by {subscriber}.",
+        "{letter}  obsłużone przez {subscriber}.",
+    ),
+    "dead_gone": Wording(
+        "{letter}  not in {stream} any more: nothing is left to be done.",
+        "{letter}  nie ma go już w strumieniu {stream}: nic nie zostało do zrobienia.",
+    ),
+    "dead_failed": Wording(
+        "{letter}  failed again: {reason}",
+        "{letter}  znów się nie udało: {reason}",
+    ),
+    "dead_nobody": Wording(
+        "{letter}  {service} has no subscriber {subscriber} any more.",
+        "{letter}  {service} nie ma już subskrybenta {subscriber}.",
+    ),
+    "dead_not_all": Wording(
+        "Still dead letters: {letters}.",
+        "Nadal porzucone: {letters}.",
+    ),
+    "dead_unknown": Wording(
+        "There is no dead letter {letter}: `casetrail dead list` shows those that there are.",
+        "Nie ma porzuconego zdarzenia {letter}: `casetrail dead list` pokazuje istniejące.",
+    ),
+    "dead_unreachable": Wording(
+        "The dead letters cannot be reached: no answer, or no permission ({reason}).",
+        "Nie można dotrzeć do porzuconych zdarzeń: brak odpowiedzi albo uprawnień ({reason}).",
     ),
     # the log
     "history_gap": Wording(

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from contracts.subjects import (
+    DEAD_LETTERS,
     OUTSIDE_DOMAIN,
     SESSIONS,
     SESSIONS_STREAM,
@@ -33,6 +34,7 @@ _ONE_ANSWER: Final = (
     f"{_API}.CONSUMER.CREATE.{TICKETS.name}.*.>",
     f"{_API}.CONSUMER.DELETE.{TICKETS.name}.*",
     f"$JS.FC.{TICKETS.name}.>",
+    f"{_API}.STREAM.MSG.GET.{DEAD_LETTERS.name}",
     f"$KV.{SESSIONS}.>",
     f"{_API}.STREAM.INFO.{SESSIONS_STREAM}",
     f"{_API}.STREAM.MSG.GET.{SESSIONS_STREAM}",

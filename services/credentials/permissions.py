@@ -28,6 +28,7 @@ from contracts.subjects import (
     ACCESS,
     ATTACHMENTS,
     BUCKETS,
+    DEAD_LETTERS,
     DRAFTS,
     INTAKE,
     INTERESTS,
@@ -215,10 +216,18 @@ def _notify() -> Permissions:
         publish=(
             *NOTIFY.subjects,
             *_keep_a_copy_of(NOTIFY),
+            *_keep_a_copy_of(ACCESS),
+            *_keep_a_copy_of(TICKETS),
+            *_react_to(TICKETS, ticket_events("*", "*"), service="notify", durable="notify-updates"),
             *_react_to(interests, interests.subjects[0], service="notify", durable="notify-interests"),
-            f"$JS.API.STREAM.MSG.GET.{interests.name}",
+            "_R_.>",
         ),
-        subscribe=(f"{inbox_prefix('notify')}.>",),
+        subscribe=(
+            request("notify", ">"),
+            system_request("*", "notify", ">"),
+            "$SRV.>",
+            f"{inbox_prefix('notify')}.>",
+        ),
     )
 
 
@@ -229,6 +238,7 @@ def _react_to(stream: Stream, filter_: str, *, service: str, durable: str) -> tu
         f"$JS.API.CONSUMER.INFO.{stream.name}.{durable}",
         f"$JS.API.CONSUMER.MSG.NEXT.{stream.name}.{durable}",
         f"$JS.ACK.{stream.name}.{durable}.>",
+        f"$JS.API.STREAM.MSG.GET.{stream.name}",  # of an event that is handled again
         dead_letter(service, stream.name),
     )
 
@@ -266,6 +276,7 @@ def _cli() -> Permissions:
             system_request("cli", "*", "*"),
             "$SRV.>",
             f"$JS.{OUTSIDE_DOMAIN}.API.STREAM.INFO.{TICKETS.name}",
+            f"$JS.{OUTSIDE_DOMAIN}.API.STREAM.MSG.GET.{DEAD_LETTERS.name}",
             *_follow("cli", ">"),
         ),
         subscribe=(f"{inbox_prefix('cli')}.>",),

@@ -52,6 +52,7 @@ CATALOGUE: Final = (
         run="services.notify.app:main",
         nats_user="notify",
         description="E-mails: what is to be sent, and what became of it",
+        keys=("CASETRAIL_LINK_KEY_FILE",),
         sends_mail=True,
     ),
 )

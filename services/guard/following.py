@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Sequence
-from typing import Any, Final, cast
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any, Final, Protocol, cast
 
 import structlog
 from nats.aio.client import Client
@@ -15,7 +15,6 @@ from pydantic_core import from_json
 
 from contracts.follow import Batch, Follower, FollowError, Message
 from contracts.subjects import ACCESS
-from services.guard.picture import Picture
 from services.runtime.errors import Unavailable
 from services.runtime.streams import StreamsUnavailable, stream_info
 
@@ -27,6 +26,13 @@ _AT_ONCE: Final = 2000
 """Events taken in before other tasks have a turn: about ten milliseconds."""
 
 log = structlog.get_logger()
+
+
+class Picture(Protocol):
+    """What is made of the access log."""
+
+    def apply(self, event: Mapping[str, Any]) -> None:
+        """Take in the next event of the log, a CloudEvents document."""
 
 
 class AccessLogReplaced(Exception):

@@ -1,4 +1,4 @@
-"""The notify service put together: settings, connection, log, replica, subscribers, the sender."""
+"""The notify service put together: settings, connection, log, replicas, subscribers, the sender."""
 
 from __future__ import annotations
 
@@ -6,26 +6,40 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from contracts import subjects
-from services.notify import interests
+from contracts.notify.requests import SERVICE
+from services.guard.following import Following
+from services.guard.guard import start_guard
+from services.links.mail import MailTokens
+from services.notify import fanout, interests
 from services.notify.commands import Cache, Commands
+from services.notify.directory import Directory
+from services.notify.endpoints import REFUSALS, endpoints
+from services.notify.fanout import FanOut
 from services.notify.interests import Confirmations
+from services.notify.news import Links
+from services.notify.orders import Orders
+from services.notify.queries import Queries
 from services.notify.sender import Sender
 from services.notify.settings import NotifySettings
 from services.notify.smtp import MailServer
-from services.notify.translate import SERVICE
+from services.notify.threading import ReplyAddresses
+from services.notify.ticket_view import TicketsView
 from services.notify.view import NotifyView
+from services.notify.writing import TEST, Source, Tests, TicketNewsOf, Writer
 from services.runtime.events import Subscribers
 from services.runtime.log import Log
 from services.runtime.recorder import Document
 from services.runtime.replica import Replica
+from services.runtime.requests import Metrics, RequestService
 from services.runtime.service import Context, serve
 
 
 @contextlib.asynccontextmanager
 async def notify(context: Context[NotifySettings]) -> AsyncIterator[None]:
-    """Sends e-mails while the body runs."""
+    """Sends e-mails and answers requests while the body runs."""
     settings = context.settings
-    sender = settings.sender()
+    key, signer, sender = settings.link_key(), settings.signer(), settings.sender()
+    links, domain = Links(settings.public_url or ""), sender.domain
     cache = Cache()
     woken: list[Sender] = []
 
@@ -34,7 +48,7 @@ async def notify(context: Context[NotifySettings]) -> AsyncIterator[None]:
         for each in woken:
             each.wake()
 
-    replica = Replica(
+    mails = Replica(
         context.nc,
         subjects.NOTIFY,
         NotifyView(),
@@ -42,26 +56,67 @@ async def notify(context: Context[NotifySettings]) -> AsyncIterator[None]:
         user=context.user,
         on_documents=take_in,
     )
-    context.watch_replica(replica)
+    tickets = Replica(context.nc, subjects.TICKETS, TicketsView(), settings.data_dir, user=context.user)
+    directory = Directory()
+    following = Following(context.nc, directory, user=context.user)
+    context.watch_replica(mails)
+    context.health.add_check("tickets", tickets.not_ready)
     subscribers = Subscribers(SERVICE, context.registry, stop_timeout_s=settings.shutdown_timeout_s / 2)
+    service = RequestService(
+        context.nc,
+        name=SERVICE,
+        version=context.version,
+        description="E-mails: what was sent to whom, what came in",
+        refusals=REFUSALS,
+        metrics=Metrics(context.registry),
+        max_concurrent=settings.max_concurrent_requests,
+        timeout_s=settings.request_timeout_s,
+    )
     try:
-        context.spawn(replica.run(), name="replica")
-        await replica.caught_up()
-        commands = Commands(Log(context.nc, subjects.NOTIFY), replica, cache)
-        confirmations = Confirmations(
-            context.nc.jetstream(), sender=sender, public_url=settings.public_url or ""
+        for replica, name in ((mails, "replica"), (tickets, "tickets")):
+            context.spawn(replica.run(), name=name)
+        context.spawn(following.run(), name="directory")
+        guard = await start_guard(context)
+        await mails.caught_up()
+        await tickets.caught_up()
+        await following.caught_up()
+        log = Log(context.nc, subjects.NOTIFY)
+        commands = Commands(log, mails, cache)
+        sources: dict[str, Source] = {
+            interests.KIND: Confirmations(context.nc.jetstream(), public_url=links.portal),
+            fanout.KIND: TicketNewsOf(
+                tickets, directory, following, links, max_age_s=settings.access_max_age_s
+            ),
+            TEST: Tests(links.portal),
+        }
+        writer = Writer(
+            sources,
+            mails,
+            sender=sender,
+            replies=ReplyAddresses(key, settings.reply_domain) if settings.reply_domain else None,
+            bounces=settings.reply_domain,
+            tokens=MailTokens(key),
+            links=links,
+            signer=signer,
         )
-        server = MailServer(settings)
-        sending = Sender(replica, commands, server, confirmations, context.registry)
+        servers = [MailServer(settings) for _ in range(settings.smtp_connections)]
+        sending = Sender(mails, commands, servers, writer, context.registry)
         woken.append(sending)
         context.spawn(sending.run(), name="sender")
-        interests.subscribe(subscribers, commands, domain=sender.domain)
+        interests.subscribe(subscribers, commands, domain=domain)
+        fan_out = FanOut(context.nc, log, mails, tickets, commands, directory, following, domain=domain)
+        fan_out.subscribe(subscribers, after=await fan_out.begun_at())
         await subscribers.start(context.nc)
+        queries = Queries(mails, guard, commands, writer)
+        orders = Orders(commands, guard, domain=domain)
+        await service.start([*endpoints(queries, orders), subscribers.endpoint()])
         yield
         await subscribers.stop()
+        await service.stop(timeout_s=settings.shutdown_timeout_s)
     finally:
         await context.cancel_tasks()
-        replica.close()
+        mails.close()
+        tickets.close()
 
 
 def main() -> int:

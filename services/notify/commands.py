@@ -51,8 +51,12 @@ class Commands:
         )
         return effect.position
 
-    async def claim(self, mail: str) -> tuple[outgoing.Letter, int] | None:
-        """The letter and the number of the attempt, if it is for this process to send it now.
+    async def mail(self, mail: str) -> outgoing.Mail | None:
+        """The mail as the replica has it."""
+        return (await self._mails.loaded(mail)).state
+
+    async def claim(self, mail: str) -> tuple[outgoing.Mail, int] | None:
+        """The mail and the number of the attempt, if it is for this process to send it now.
 
         Raises:
             Unavailable: the log does not answer.
@@ -67,7 +71,7 @@ class Commands:
         state = (await self._mails.loaded(mail)).state
         if state is None:  # for mypy: it was just claimed
             return None
-        return state.letter, int(effect.event["data"]["attempt"])
+        return state, int(effect.event["data"]["attempt"])
 
     async def answered(
         self, mail: str, attempt: int, answer: outgoing.Answer, *, is_final: bool = False
@@ -90,6 +94,29 @@ class Commands:
         except outgoing.AttemptIsOver:
             return None
         return effect.position
+
+    async def revive(self, mail: str, command_id: str) -> int:
+        """Have it sent once more; the position at which that was asked for.
+
+        Raises:
+            outgoing.Refusal: there is no such mail, or it was not given up.
+            Unavailable: the log does not answer.
+        """
+        effect = await self._carry_out(
+            mail, lambda: outgoing.Revive(id=command_id, at=self._now()), command_id
+        )
+        return effect.position
+
+    async def bounced(self, mail: str, *, received: str, hard: bool, status: str | None) -> None:
+        """Put on record that it came back. Raises `outgoing.MailNotFound`, Unavailable."""
+        command_id = f"bounce.{received}"
+        await self._carry_out(
+            mail,
+            lambda: outgoing.RecordBounce(
+                id=command_id, at=self._now(), hard=hard, status=status, received=received
+            ),
+            command_id,
+        )
 
     async def _carry_out(
         self, mail: str, build: Callable[[], outgoing.MailCommand], command_id: str

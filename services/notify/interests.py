@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from email.headerregistry import Address
-from email.message import EmailMessage
 from typing import Final
 from urllib.parse import quote
 
@@ -16,8 +14,9 @@ from nats.js.kv import KeyValue
 from contracts.access.events import PLATFORM
 from contracts.intake.requests import PendingInterest
 from contracts.subjects import INTERESTS, Stream, bucket_stream
-from services.notify import letter, outgoing
+from services.notify import outgoing
 from services.notify.commands import Commands
+from services.notify.updates import InterestConfirmation
 from services.runtime.events import Retry, Subscribers
 from services.runtime.ids import derived_id
 
@@ -85,16 +84,15 @@ def confirmation(interest: PendingInterest, *, domain: str) -> outgoing.Letter:
 class Confirmations:
     """Writes confirmations."""
 
-    def __init__(self, js: JetStreamContext, *, sender: Address, public_url: str) -> None:
+    def __init__(self, js: JetStreamContext, *, public_url: str) -> None:
         stream = bucket_stream(INTERESTS)
         self._kv = KeyValue(name=INTERESTS, stream=stream, pre=f"$KV.{INTERESTS}.", js=js, direct=False)
-        self._sender = sender
         self._public_url = public_url
 
-    async def write(self, letter_: outgoing.Letter, *, at: datetime) -> EmailMessage | None:
-        """The e-mail; None: there is nothing to confirm any more. Raises `nats.errors.Error`."""
+    async def write(self, letter: outgoing.Letter, *, at: datetime) -> InterestConfirmation | None:
+        """What the e-mail says; None: there is nothing to confirm any more. Raises `nats.errors.Error`."""
         try:
-            entry = await self._kv.get(letter_.cause.event)
+            entry = await self._kv.get(letter.cause.event)
         except KeyNotFoundError:
             return None
         if entry.value is None:  # it has just reached the end of its time
@@ -102,15 +100,7 @@ class Confirmations:
         interest = PendingInterest.model_validate_json(entry.value)
         if interest.confirmed or interest.expires_at <= at:
             return None
-        return letter.interest_confirmation(
-            letter.Envelope(
-                sender=self._sender,
-                email=letter_.email,
-                message_id=letter_.message_id,
-                reference=letter_.reference,
-                language=letter_.language,
-                at=at,
-            ),
+        return InterestConfirmation(
             link=f"{self._public_url}/interest/confirm?token={quote(interest.token, safe='')}",
             until=interest.expires_at,
         )

@@ -61,6 +61,10 @@ class Letter:
     message_id: str
     person: str | None = None
     ticket: str | None = None
+    capacity: str | None = None
+    """In which the person gets it: member or agent."""
+    answers: str | None = None
+    """The mail received that it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,16 @@ class Revived(Fact):
     """It is to be sent after all."""
 
 
-MailFact = Queued | Sending | Sent | Deferred | Dead | Revived
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounced(Fact):
+    """It came back after it was sent."""
+
+    hard: bool
+    status: str | None
+    received: str
+
+
+MailFact = Queued | Sending | Sent | Deferred | Dead | Revived | Bounced
 
 
 # Commands
@@ -167,7 +180,16 @@ class Revive(Command):
     """Send what was given up."""
 
 
-MailCommand = Queue | Claim | RecordAnswer | Revive
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordBounce(Command):
+    """It came back, as the mail `received` says."""
+
+    hard: bool
+    status: str | None
+    received: str
+
+
+MailCommand = Queue | Claim | RecordAnswer | Revive | RecordBounce
 
 
 # Refusals
@@ -202,7 +224,7 @@ class AttemptIsOver(Refusal):
 
 
 class NotDead(Refusal):
-    """Only what was given up can be revived."""
+    """Only what was given up, or came back, can be revived."""
 
     code = "mail_not_dead"
 
@@ -227,6 +249,8 @@ class Mail:
     due: datetime
     """When it may be claimed: its next attempt, or the end of a claim without a result."""
     attempt: int
+    bounced: bool = False
+    """It came back for good after it was sent."""
     retry_since: datetime
     """From when on the time counts after which it is given up."""
     revision: int
@@ -261,7 +285,9 @@ def evolve(mail: Mail | None, fact: MailFact) -> Mail:
         case Dead():
             return replace(mail, state=State.DEAD)
         case Revived():
-            return replace(mail, state=State.WAITING, due=fact.at, retry_since=fact.at)
+            return replace(mail, state=State.WAITING, due=fact.at, retry_since=fact.at, bounced=False)
+        case Bounced():
+            return replace(mail, bounced=mail.bounced or fact.hard)
         case _:
             assert_never(fact)
 
@@ -287,8 +313,10 @@ def decide(command: MailCommand, mail: Mail | None) -> tuple[MailFact, ...]:
             if mail.state is not State.SENDING or mail.attempt != command.attempt:
                 raise AttemptIsOver
         case Revive():
-            if mail.state is not State.DEAD:
+            if mail.state is not State.DEAD and not mail.bounced:
                 raise NotDead
+        case RecordBounce():
+            pass  # whoever says so, it is worth knowing
         case _:
             assert_never(command)
     return (_fact(command, mail),)
@@ -299,7 +327,7 @@ def pause(attempt: int) -> timedelta:
     return timedelta(minutes=_PAUSES_MIN[min(attempt, len(_PAUSES_MIN)) - 1])
 
 
-def _fact(command: Claim | RecordAnswer | Revive, mail: Mail) -> MailFact:
+def _fact(command: Claim | RecordAnswer | Revive | RecordBounce, mail: Mail) -> MailFact:
     match command:
         case Claim():
             return Sending(
@@ -312,6 +340,14 @@ def _fact(command: Claim | RecordAnswer | Revive, mail: Mail) -> MailFact:
             return _result(command, mail)
         case Revive():
             return Revived(command_id=command.id, at=command.at)
+        case RecordBounce():
+            return Bounced(
+                command_id=command.id,
+                at=command.at,
+                hard=command.hard,
+                status=command.status,
+                received=command.received,
+            )
         case _:
             assert_never(command)
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from email.headerregistry import Address
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
 from contracts.access.people import NotAnAddress, normalised
-from services.runtime.settings import ReadableFile, RuntimeSettings
+from services.guard.settings import GuardSettings
+from services.links.mail import KeyInvalid as LinkKeyInvalid
+from services.links.mail import read_key
+from services.notify.dkim import KeyInvalid, Signer
+from services.runtime.settings import ReadableFile, SettingsInvalid, problem
 
 
 def _web_address(url: str) -> str:
@@ -27,7 +32,7 @@ def _mail_address(address: str) -> str:
     return address
 
 
-class NotifySettings(RuntimeSettings):
+class NotifySettings(GuardSettings):
     """Where mail goes, and who it comes from."""
 
     public_url: Annotated[str, AfterValidator(_web_address)] | None = Field(
@@ -54,6 +59,37 @@ class NotifySettings(RuntimeSettings):
         default=None, description="File that holds the password of `CASETRAIL_SMTP_USER`."
     )
 
+    smtp_connections: int = Field(
+        default=4, ge=1, le=50, description="Connections to the mail server that are used at once."
+    )
+    link_key_file: ReadableFile | None = Field(
+        default=None,
+        description="File that holds the key by which links in e-mails and the addresses for answers are "
+        "signed; the same for all replicas and for access. Needed.",
+    )
+    reply_domain: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$",
+        description="Domain whose mail is brought to `CASETRAIL_MAIL_IN_PORT`, where answers go. "
+        "Unset: e-mails cannot be answered.",
+    )
+    dkim_key_file: ReadableFile | None = Field(
+        default=None,
+        description="Private key (PEM; RSA or Ed25519) to sign e-mails with (DKIM); unset: none are.",
+    )
+    dkim_selector: str = Field(
+        default="casetrail",
+        pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$",
+        description="Where the public key stands: `<selector>._domainkey.<domain of CASETRAIL_MAIL_FROM>`.",
+    )
+
+    @field_validator("link_key_file")
+    @classmethod
+    def _key_is_given(cls, file: object) -> object:
+        if file is None:
+            raise ValueError("name the file that holds the key")
+        return file
+
     @field_validator("public_url", "mail_from", "smtp_host")
     @classmethod
     def _given(cls, value: str | None) -> str:
@@ -79,3 +115,24 @@ class NotifySettings(RuntimeSettings):
     def sender(self) -> Address:
         """Who e-mails come from."""
         return Address(self.mail_from_name, addr_spec=normalised(self.mail_from or ""))
+
+    def link_key(self) -> str:
+        """Raises SettingsInvalid."""
+        file = self.link_key_file or Path()
+        try:
+            return read_key(file)
+        except (LinkKeyInvalid, OSError) as error:
+            raise SettingsInvalid(problem("CASETRAIL_LINK_KEY_FILE", file, str(error))) from None
+
+    def signer(self) -> Signer | None:
+        """Who signs e-mails, if somebody does. Raises SettingsInvalid."""
+        if self.dkim_key_file is None:
+            return None
+        try:
+            return Signer.keyed_by(
+                self.dkim_key_file, domain=self.sender().domain, selector=self.dkim_selector
+            )
+        except (KeyInvalid, OSError) as error:
+            raise SettingsInvalid(
+                problem("CASETRAIL_DKIM_KEY_FILE", self.dkim_key_file, str(error))
+            ) from None

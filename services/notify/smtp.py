@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from email.message import EmailMessage
+import time
 from typing import Final
 
 import aiosmtplib
@@ -16,39 +16,63 @@ from services.notify.outgoing import Answer
 from services.notify.settings import NotifySettings
 
 STEP_S: Final = 30.0
+CONNECT_S: Final = 60.0
+_STAYS_S: Final = 20.0
+"""For so long a connection is taken for alive; servers close idle ones after minutes (RFC 5321: five)."""
+
 WHOLE_S: Final = 120.0
 """For one mail, connecting included; shorter than a claim lasts."""
 
 log = structlog.get_logger()
 
 
+class ServerAway(Exception):
+    """The mail server cannot be reached, or refuses our name and password: nothing can be said of a mail."""
+
+
 class MailServer:
-    """The mail server of the settings. Not for several tasks at once."""
+    """A connection to the mail server of the settings. Not for several tasks at once."""
 
     def __init__(self, settings: NotifySettings) -> None:
         self._settings = settings
         self._connection: aiosmtplib.SMTP | None = None
+        self._used_at = 0.0
 
-    async def send(self, message: EmailMessage) -> Answer:
+    async def ready(self) -> None:
+        """Return when the server is there to take a mail.
+
+        Raises:
+            ServerAway: it is not to be reached, or does not let us in.
+        """
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await self._connected()
+        except (SMTPException, OSError, TimeoutError) as error:
+            await self.close()
+            raise ServerAway(f"{type(error).__name__}: {error}") from error
+
+    async def send(self, message: bytes, *, sender: str, recipient: str) -> Answer:
         """What the server said to the mail; without a code it was not to be reached, or broke off."""
         try:
             async with asyncio.timeout(WHOLE_S):
                 connection = await self._connected()
-                return await self._hand_over(connection, message)
+                return await self._hand_over(connection, message, sender, recipient)
         except (SMTPException, OSError, TimeoutError) as error:
-            # Also a refused password: that is no answer to this mail, and may be mended while it waits.
             await self.close()
             log.warning("smtp.no_answer", reason=f"{type(error).__name__}: {error}")
             return Answer(None, f"{type(error).__name__}: {error}")
 
-    async def _hand_over(self, connection: aiosmtplib.SMTP, message: EmailMessage) -> Answer:
+    async def _hand_over(
+        self, connection: aiosmtplib.SMTP, message: bytes, sender: str, recipient: str
+    ) -> Answer:
         try:
-            _, words = await connection.send_message(message)
+            _, words = await connection.sendmail(sender, [recipient], message)
         except SMTPRecipientsRefused as refused:
-            (recipient,) = refused.recipients  # there is one
-            return Answer(recipient.code, recipient.message)
+            (each,) = refused.recipients  # there is one
+            return Answer(each.code, each.message)
         except (SMTPSenderRefused, SMTPDataError) as refused:
             return Answer(refused.code, str(refused.message))
+        self._used_at = time.monotonic()
         return Answer(250, words)
 
     async def close(self) -> None:
@@ -62,11 +86,14 @@ class MailServer:
     async def _connected(self) -> aiosmtplib.SMTP:
         """The connection that is there and answers, or a new one."""
         if self._connection is not None and self._connection.is_connected:
+            if time.monotonic() - self._used_at < _STAYS_S:
+                return self._connection
             try:
                 await self._connection.noop(timeout=5)
             except (SMTPException, OSError, TimeoutError):
                 await self.close()
             else:
+                self._used_at = time.monotonic()
                 return self._connection
         settings = self._settings
         connection = aiosmtplib.SMTP(
@@ -84,4 +111,5 @@ class MailServer:
         password = settings.password()
         if settings.smtp_user is not None and password is not None:
             await connection.login(settings.smtp_user, password.get_secret_value())
+        self._used_at = time.monotonic()
         return connection

@@ -9,10 +9,11 @@ from pydantic import ValidationError
 
 from contracts.envelope import ActorKind, Via, format_time
 from contracts.notify import events as wire
+from contracts.notify import requests
 from services.notify import outgoing
 from services.runtime.errors import Unavailable
 
-SERVICE = "notify"
+SERVICE = requests.SERVICE
 SOURCE = f"/casetrail/{SERVICE}"
 
 _MAX_ANSWER_CHARACTERS = 500
@@ -66,6 +67,9 @@ def _type_and_data(fact: outgoing.MailFact) -> tuple[str, dict[str, Any]]:
             return "casetrail.mail.dead.v1", _answered(fact.attempt, fact.answer)
         case outgoing.Revived():
             return "casetrail.mail.revived.v1", {}
+        case outgoing.Bounced():
+            told = {"hard": fact.hard, "status": fact.status, "received": fact.received}
+            return "casetrail.mail.bounced.v1", {k: v for k, v in told.items() if v is not None}
         case _:
             assert_never(fact)
 
@@ -80,6 +84,10 @@ def _queued(letter: outgoing.Letter) -> dict[str, Any]:
         data["person"] = letter.person
     if letter.ticket is not None:
         data["ticket"] = letter.ticket
+    if letter.capacity is not None:
+        data["capacity"] = letter.capacity
+    if letter.answers is not None:
+        data["answers"] = letter.answers
     return data | {
         "language": letter.language,
         "reference": letter.reference,
@@ -111,12 +119,15 @@ def read_fact(_tag: str, stored: bytes) -> outgoing.MailFact:
         Unavailable: `event_unknown`; a newer version of the service wrote it, as in a rolling upgrade.
     """
     try:
-        return fact(wire.parse_notify_event(stored))
+        event = wire.parse_notify_event(stored)
+        if not isinstance(event, wire.AnyMailEvent):
+            raise Unavailable("event_unknown")
+        return fact(event)
     except ValidationError as error:
         raise Unavailable("event_unknown") from error
 
 
-def fact(event: wire.AnyNotifyEvent) -> outgoing.MailFact:
+def fact(event: wire.AnyMailEvent) -> outgoing.MailFact:
     """The fact that the event puts on record."""
     command_id, at = event.commandid, event.time
     match event:
@@ -136,6 +147,14 @@ def fact(event: wire.AnyNotifyEvent) -> outgoing.MailFact:
             return outgoing.Dead(command_id=command_id, at=at, attempt=dead.attempt, answer=answer)
         case wire.MailRevivedV1():
             return outgoing.Revived(command_id=command_id, at=at)
+        case wire.MailBouncedV1(data=bounced):
+            return outgoing.Bounced(
+                command_id=command_id,
+                at=at,
+                hard=bounced.hard,
+                status=bounced.status,
+                received=bounced.received,
+            )
         case _:
             assert_never(event)
 
@@ -169,4 +188,6 @@ def _letter(event: wire.MailQueuedV1) -> outgoing.Letter:
         message_id=data.message_id,
         person=data.person,
         ticket=data.ticket,
+        capacity=None if data.capacity is None else data.capacity.value,
+        answers=data.answers,
     )

@@ -11,12 +11,13 @@ decided here, once, for every subscriber:
     the dead letter was not taken      delivered again, and only the dead letter is tried again
 
 So a handler sees an event at least once and must be idempotent: the event's id and position tell a repeat.
+Once more is also when the operator asks for it (`casetrail dead retry`), after what failed was mended: the
+consumer is not touched, the event is read from its stream and handled within the request.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -25,31 +26,43 @@ from typing import Any, Final, Generic, Protocol, TypeVar, cast
 
 import structlog
 from faststream import AckPolicy
-from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from faststream.nats import JStream, NatsMessage, PullSub
 from faststream.specification import AsyncAPI
 from nats import errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js import JetStreamContext
 from nats.js.api import AckPolicy as ServerAckPolicy
-from nats.js.api import ConsumerConfig
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from contracts.access.requests import TERMINAL
+from contracts.dead_letters import (
+    DELIVERIES_HEADER,
+    LETTER_HEADER,
+    POSITION_HEADER,
+    REASON_HEADER,
+    RETRIED_HEADER,
+    SUBJECT_HEADER,
+    EventRetried,
+    RetryEvent,
+    letter_id,
+    retry_request,
+)
+from contracts.envelope import ActorKind
 from contracts.subjects import Stream, dead_letter
+from services.runtime.broker import Broker, keep
+from services.runtime.errors import Forbidden
+from services.runtime.requests import Endpoint
 from services.runtime.telemetry import SpanKind, span
 
-SUBJECT_HEADER: Final = "Casetrail-Subject"
-POSITION_HEADER: Final = "Casetrail-Position"
-REASON_HEADER: Final = "Casetrail-Reason"
-DELIVERIES_HEADER: Final = "Casetrail-Deliveries"
-
 _POLL_S: Final = 2.0
-_QUICK_S: Final = 0.2
-_PAUSE_S: Final = 0.5
 _REASON_CHARS: Final = 500
 _DEAD_LETTER_S: Final = 5.0
 _MARGIN_S: Final = 5.0  # for the event to come and its acknowledgement to go
 _NOT_PARSED: Final = "unparsable"
+_SERVERS_OWN: Final = "Nats-"
+"""How headers begin that tell the server what to do with a message, when it is published."""
 
 log = structlog.get_logger()
 
@@ -97,7 +110,8 @@ class Subscribers:
 
     def __init__(self, service: str, registry: CollectorRegistry, *, stop_timeout_s: float = 2.0) -> None:
         self._service = service
-        self._broker = _Broker(
+        self._subscriptions: dict[str, _Subscription[Any]] = {}
+        self._broker = Broker(
             apply_types=False,  # events are parsed here, where a failure is seen
             graceful_timeout=stop_timeout_s,
             logger=logging.getLogger(__name__),  # that of FastStream has a handler of its own
@@ -126,11 +140,12 @@ class Subscribers:
         handler: Callable[[EventT, int], Awaitable[None]],
         schema: Any,
         in_order: bool = False,
+        after: int = 0,
         concurrency: int = 16,
         retry: Retry = Retry(),
         timeout_s: float = 20.0,
     ) -> None:
-        """Has `handler` called with every event of `subject` and its position, from the first event on.
+        """Has `handler` called with every event of `subject` and its position, beginning behind `after`.
 
         `name` is the durable consumer's, unique in the stream: replicas that share it share the work.
         `parse` raises ValueError for what is no event. With `in_order` one event is under way at a time over
@@ -141,6 +156,7 @@ class Subscribers:
         subscription = _Subscription(
             name=name, stream=stream.name, parse=parse, handler=handler, retry=retry, timeout_s=timeout_s
         )
+        self._subscriptions[name] = subscription
 
         async def deliver(message: Any) -> None:
             await self._deliver(subscription, cast("NatsMessage", message).raw_message)
@@ -157,6 +173,8 @@ class Subscribers:
                 durable_name=name,
                 filter_subject=subject,
                 ack_policy=ServerAckPolicy.EXPLICIT,
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE if after else DeliverPolicy.ALL,
+                opt_start_seq=after + 1 if after else None,
                 ack_wait=timeout_s + _DEAD_LETTER_S + _MARGIN_S,
                 # Without limit on the server, which would drop an event silently when a process dies in
                 # the last delivery. `_deliver` counts instead, and calls no handler after the last one.
@@ -164,7 +182,7 @@ class Subscribers:
                 max_ack_pending=1 if in_order else 16 * concurrency,
             ),
             pull_sub=PullSub(batch_size=1 if in_order else concurrency, timeout=_POLL_S),
-            decoder=_keep,
+            decoder=keep,
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
             title=name,
@@ -184,6 +202,47 @@ class Subscribers:
         """Takes no more events, and waits `stop_timeout_s` for handlers; what is not done comes again."""
         await self._broker.stop()
 
+    def endpoint(self) -> Endpoint[RetryEvent, EventRetried]:
+        """Where the operator has events handled again."""
+        return Endpoint(subject=retry_request(self._service), request=RetryEvent, handler=self.retry)
+
+    async def retry(self, asked: RetryEvent) -> EventRetried:
+        """Has the event handled, here and now, and notes beside its dead letter that it is settled.
+
+        Raises:
+            Forbidden: somebody else than the operator's terminal asks.
+            nats.errors.Error: it cannot be read or noted now.
+        """
+        if (asked.actor.kind, asked.actor.id) != (ActorKind.SYSTEM, TERMINAL):
+            raise Forbidden("not_permitted")
+        to = self._subscriptions.get(asked.subscriber)
+        if to is None or to.stream != asked.stream:
+            return EventRetried(outcome="nobody")
+        js = self._broker.jetstream
+        try:
+            payload = (await js.get_msg(to.stream, asked.position)).data or b""
+        except NotFoundError:  # of a bucket that keeps the newest only, or for a while
+            retried = EventRetried(outcome="gone")
+        else:
+            failure = await self._handle_again(to, payload, asked.position)
+            if failure is not None:
+                return EventRetried(outcome="failed", reason=failure)
+            retried = EventRetried(outcome="handled")
+        settled = letter_id(self._service, to.name, to.stream, asked.position)
+        await js.publish(
+            dead_letter(self._service, to.stream), timeout=_DEAD_LETTER_S, headers={RETRIED_HEADER: settled}
+        )
+        log.info("event.retried", subscriber=to.name, position=asked.position, outcome=retried.outcome)
+        return retried
+
+    async def _handle_again(self, to: _Subscription[EventT], payload: bytes, position: int) -> str | None:
+        try:
+            event = to.parse(payload)
+        except ValueError as error:
+            return _unparsable(error)
+        failure = await self._attempt(to, event, position=position, delivery=0)
+        return None if failure is None else _named(failure)
+
     def asyncapi(self, version: str) -> str:
         """The AsyncAPI 3 document (JSON) of what the service subscribes to. Needs no connection."""
         document = AsyncAPI(self._broker, title=self._service, version=version, schema_version="3.0.0")
@@ -195,7 +254,7 @@ class Subscribers:
         except ValueError as error:
             with span(f"process {to.stream}", kind=SpanKind.CONSUMER) as failed:
                 failed.record_error(error)
-                outcome = await self._bury(to, message, f"not parsable: {error}")
+                outcome = await self._bury(to, message, _unparsable(error))
             self._count(to, _NOT_PARSED, outcome)
             return
         began = time.perf_counter()
@@ -219,25 +278,27 @@ class Subscribers:
     async def _handle(self, to: _Subscription[EventT], event: EventT, message: Msg) -> Exception | None:
         if message.metadata.num_delivered > to.retry.deliveries:
             return RuntimeError("the process ended in the last delivery")
+        return await self._attempt(
+            to, event, position=message.metadata.sequence.stream, delivery=message.metadata.num_delivered
+        )
+
+    async def _attempt(
+        self, to: _Subscription[EventT], event: EventT, *, position: int, delivery: int
+    ) -> Exception | None:
         try:
             async with asyncio.timeout(to.timeout_s):
-                await to.handler(event, message.metadata.sequence.stream)
+                await to.handler(event, position)
         except (
             Exception
         ) as error:  # the edge: whatever a handler raises is retried, then kept as a dead letter
-            log.exception(
-                "event.failed",
-                subscriber=to.name,
-                position=message.metadata.sequence.stream,
-                delivery=message.metadata.num_delivered,
-            )
+            log.exception("event.failed", subscriber=to.name, position=position, delivery=delivery)
             return error
         return None
 
     async def _give_back(self, to: _Subscription[EventT], message: Msg, error: Exception) -> str:
         delivery = message.metadata.num_delivered
         if delivery >= to.retry.deliveries:
-            return await self._bury(to, message, f"{type(error).__name__}: {error}")
+            return await self._bury(to, message, _named(error))
         await message.nak(delay=to.retry.delay_s(delivery))
         return "retried"
 
@@ -245,12 +306,13 @@ class Subscribers:
         """Acknowledges the message once its dead letter is stored; that may happen twice, but counts once."""
         position = message.metadata.sequence.stream
         headers = {
-            **(message.headers or {}),
-            "Nats-Msg-Id": f"{self._service}.{to.name}.{to.stream}.{position}",
+            # Those of the append (a sequence that it expects, its place in a batch) would be obeyed again.
+            **{k: v for k, v in (message.headers or {}).items() if not k.startswith(_SERVERS_OWN)},
+            LETTER_HEADER: letter_id(self._service, to.name, to.stream, position),
             SUBJECT_HEADER: message.subject,
             POSITION_HEADER: str(position),
             DELIVERIES_HEADER: str(message.metadata.num_delivered),
-            REASON_HEADER: " ".join(reason.split())[:_REASON_CHARS],
+            REASON_HEADER: reason,
         }
         try:
             await self._broker.jetstream.publish(
@@ -270,82 +332,13 @@ class Subscribers:
         self._outcomes.labels(self._service, to.stream, event_type, outcome).inc()
 
 
-class _Broker(NatsBroker):
-    """FastStream on a connection that somebody else made and closes."""
-
-    _borrowed: Client | None = None
-
-    def use(self, nc: Client) -> None:
-        self._borrowed = nc
-
-    @property
-    def jetstream(self) -> JetStreamContext:
-        return self.config.broker_config.connection_state.stream
-
-    async def _connect(self) -> Client:
-        nc = self._borrowed
-        if nc is None:
-            raise RuntimeError("use() comes before start()")
-        self.config.broker_config.connect(nc)
-        self.config.broker_config.connection_state.connect(nc, _JetStream(nc))
-        return nc
-
-    async def stop(self, *_exception: Any) -> None:
-        self._connection = None  # FastStream would drain, and so close, a connection that is not its own
-        await super().stop()
+def _named(error: Exception) -> str:
+    return _on_one_line(f"{type(error).__name__}: {error}")
 
 
-class _JetStream(JetStreamContext):
-    """Pull subscriptions as a service that runs for months needs them."""
-
-    async def pull_subscribe(  # type: ignore[override]  # FastStream's call, and nothing else, comes here
-        self, subject: str, *, durable: str, stream: str, config: ConsumerConfig, **_options: Any
-    ) -> _PatientPull:
-        async def create() -> None:
-            # nats-py looks first whether there is one, and then keeps its old configuration.
-            await self._jsm.add_consumer(stream, config)
-
-        await create()
-        # Without FastStream's inbox prefix: the user has permission for that of the connection alone.
-        pull = await self.pull_subscribe_bind(durable=durable, stream=stream)
-        return _PatientPull(pull, create)
+def _unparsable(error: ValueError) -> str:
+    return _on_one_line(f"not parsable: {error}")
 
 
-class _PatientPull:
-    """Fetches for ever. FastStream's own loop knows three errors and no pause between attempts:
-
-    a closed connection makes it spin without ever yielding to the event loop, a full send buffer or a deleted
-    consumer makes its supervisor restart it in a hot loop (stream_pull_subscriber.py, `_consume_pull`).
-    """
-
-    def __init__(
-        self, pull: JetStreamContext.PullSubscription, create: Callable[[], Awaitable[None]]
-    ) -> None:
-        self._pull = pull
-        self._create = create
-
-    async def fetch(self, batch: int, timeout: float) -> list[Msg]:
-        """The next messages, or none after `timeout` seconds or any trouble."""
-        began = time.monotonic()
-        try:
-            return await self._pull.fetch(batch, timeout)
-        except (errors.Error, TimeoutError) as error:
-            if time.monotonic() - began < _QUICK_S:  # no answer would have come later
-                await self._recover(error)
-            return []
-
-    async def unsubscribe(self) -> None:
-        with contextlib.suppress(errors.Error):  # of a connection that is closed: nothing is left to undo
-            await self._pull.unsubscribe()
-
-    async def _recover(self, error: Exception) -> None:
-        log.warning("events.fetch_failed", reason=str(error) or type(error).__name__)
-        await asyncio.sleep(_PAUSE_S)
-        try:
-            await self._create()  # the consumer may have been deleted, or lost with its only server
-        except (errors.Error, TimeoutError) as failed:
-            log.warning("events.consumer_unavailable", reason=str(failed) or type(failed).__name__)
-
-
-async def _keep(message: NatsMessage) -> NatsMessage:
-    return message
+def _on_one_line(reason: str) -> str:
+    return " ".join(reason.split())[:_REASON_CHARS]

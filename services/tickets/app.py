@@ -56,7 +56,7 @@ async def tickets(context: Context[GuardSettings]) -> AsyncIterator[None]:
         commands = Commands(Log(context.nc, subjects.TICKETS), replica, cache, guard, find_upload)
         subscribe(subscribers, commands)
         await subscribers.start(context.nc)
-        await service.start(endpoints(commands, Queries(replica, guard)))
+        await service.start([*endpoints(commands, Queries(replica, guard)), subscribers.endpoint()])
         yield
         await subscribers.stop()
         await service.stop(timeout_s=settings.shutdown_timeout_s)

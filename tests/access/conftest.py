@@ -34,6 +34,7 @@ from services.access.queries import Queries
 from services.access.tokens import InvitationTokens
 from services.access.view import AccessView
 from services.embedded.nats_server import NatsServer
+from services.links.mail import MailTokens
 from services.runtime.health import Health
 from services.runtime.log import Log
 from services.runtime.replica import Replica
@@ -171,7 +172,7 @@ class Node:
             nc, ACCESS, AccessView(), directory, user="access", on_documents=self.caches.take_in
         )
         tokens = InvitationTokens(KEY)
-        self.commands = Commands(Log(nc, ACCESS), self.replica, self.caches, tokens)
+        self.commands = Commands(Log(nc, ACCESS), self.replica, self.caches, tokens, MailTokens(KEY))
         self.queries = Queries(self.replica, tokens)
         self._running = asyncio.create_task(self.replica.run())
 

@@ -13,7 +13,9 @@ import pytest
 
 from contracts.access import requests
 from contracts.access.people import person_id
-from tests.access.conftest import TERMINAL, Caller, Node, agent, log_of, member, new_id
+from services.access.tokens import InvitationTokens
+from services.links.mail import MailTokens
+from tests.access.conftest import KEY, TERMINAL, Caller, Node, agent, log_of, member, new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -451,3 +453,24 @@ async def test_credentials_are_recorded_listed_and_revoked(caller: Caller) -> No
     )
     assert listed["revoked_at"] == revoked["at"]
     assert datetime.fromisoformat(listed["revoked_at"]) <= datetime.now(UTC)
+
+
+async def test_the_link_in_an_email_ends_emails_and_does_nothing_else(caller: Caller) -> None:
+    await caller.register()
+    ewa = member(caller.email("ewa"))
+    invited = await caller.invite("ewa")
+    await caller.done("accept", **caller.of_person(ewa, token=invited["token"], display_name="Ewa"))
+    token = MailTokens(KEY).token(ewa["id"])
+    done = await caller.done("stop_mail", command_id=new_id(), token=token)
+    assert done["email"] == caller.email("ewa")
+    last = await caller.last_position()
+    assert await caller.done("stop_mail", command_id=new_id(), token=token) == done
+    assert await caller.last_position() == last
+    known = await caller.done("whoami", actor=ewa)
+    assert (known["mail"], known["display_name"]) == ({"tickets": "none", "own": False}, "Ewa")
+    changed = caller.of_person(ewa, display_name="Ewa L.")
+    await caller.done("change_person", **changed)
+    assert (await caller.done("whoami", actor=ewa))["mail"]["tickets"] == "none"
+    for forged in ("x", token[:-1], InvitationTokens(KEY).token("acme", "i")):
+        refused = await caller.refused("stop_mail", command_id=new_id(), token=forged)
+        assert refused.code == "link_void"

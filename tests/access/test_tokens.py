@@ -47,8 +47,7 @@ def test_the_service_does_not_start_without_a_good_key(tmp_path: Path) -> None:
         load(AccessSettings, link_key_file=file)
     file.write_text("too short\n")
     with pytest.raises(SettingsInvalid, match=r"CASETRAIL_LINK_KEY_FILE.*at least 32 characters") as refused:
-        load(AccessSettings, link_key_file=file).tokens()
+        load(AccessSettings, link_key_file=file).link_key()
     assert "too short" not in str(refused.value)
     file.write_text(f"{KEY}\n")
-    token = load(AccessSettings, link_key_file=file).tokens().token("acme", "i")
-    assert InvitationTokens(KEY).read(token) == ("acme", "i")
+    assert load(AccessSettings, link_key_file=file).link_key() == KEY

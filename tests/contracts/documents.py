@@ -7,6 +7,7 @@ from typing import Any, Final
 from contracts.access import requests as access
 from contracts.attachments import requests as attachments
 from contracts.intake import requests as intake
+from contracts.notify import requests as notify
 from contracts.tickets import requests
 
 Document = dict[str, Any]
@@ -151,7 +152,21 @@ FULL: Final[dict[type[Any], Document]] = {
         "provider_subject": "24400320",
         "email": "jan@acme.example",
     },
-    access.ChangePerson: {**_OF_PERSON, **_PERSON},
+    access.ChangePerson: {**_OF_PERSON, **_PERSON, "mail": {"tickets": "mine", "own": True}},
+    access.StopMail: {"command_id": "c-1", "token": TOKEN},
+    notify.ListMails: {
+        **_QUERY,
+        "account": "acme",
+        "ticket": NUMBER,
+        "person": PERSON,
+        "state": "dead",
+        "limit": 5,
+        "before": 9,
+    },
+    notify.GetMail: {**_QUERY, "mail": "R-7K3M-9QX2-81FG"},
+    notify.FindReference: {**_QUERY, "reference": "R-7K3M-9QX2-81FG", "account": "acme"},
+    notify.ReviveMail: {**_OF_PERSON, "mail": "q2w3e4r5t6y7u2i3o4p5a6s7d2"},
+    notify.SendTest: {**_OF_PERSON, "email": "jan@acme.example", "language": "pl"},
     access.ShowInvitation: {**_QUERY, "token": TOKEN},
     access.ListAccounts: {**_QUERY, "words": "acme", "limit": 5, "after": "abc"},
     access.ListPeople: {**_PAGE, "after": PERSON},

@@ -108,6 +108,7 @@ def test_the_table_of_subjects_names_schemas_that_are_published() -> None:
         *(f"requests.access.{name}" for name in ACCESS_REQUESTS),
         *(f"requests.intake.{name}" for name in INTAKE_REQUESTS),
         *(f"requests.attachments.{name}" for name in ("upload", "download")),
+        *(f"requests.notify.{name}" for name in ("mails", "mail", "find", "revive", "test")),
     }
     assert set(table["streams"]) == {"TICKETS", "ACCESS", "INTAKE", "NOTIFY", "DEAD_LETTERS"}
 
@@ -120,7 +121,8 @@ INTAKE_REQUESTS = (
 ACCESS_REQUESTS = (
     "admit",
     "register", "change", "invite", "invitation", "accept", "withdraw", "change_role", "remove", "list",
-    "people", "whoami", "permissions", "appoint", "dismiss", "link", "change_person", "create_credential",
+    "people", "whoami", "permissions", "appoint", "dismiss", "link",
+    "stop_mail", "change_person", "create_credential",
     "revoke_credential", "list_credentials",
 )  # fmt: skip
 

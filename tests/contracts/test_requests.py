@@ -217,6 +217,8 @@ def value_at(document: Any, path: Path) -> Any:
 def wrong_for(value: object) -> list[object]:
     """Values of other JSON types, and those that a lenient reader would turn into the right one."""
     match value:
+        case bool():
+            return [str(value), int(value), float(value), [value]]
         case int():
             return [str(value), float(value), True, [value]]
         case list():

@@ -24,12 +24,14 @@ from contracts.access.roles import (
 
 TICKETS = {"ticket_open", "ticket_read", "ticket_reply", "ticket_close", "ticket_reopen"}
 
+MAIL = {"mail_read", "mail_manage"}
 TABLE = {
     MemberRole.MEMBER: {*TICKETS, "people_read"},
     MemberRole.ADMIN: {*TICKETS, "people_read", "people_manage"},
-    PlatformRole.AGENT: {*TICKETS, "people_read", "account_admit"},
-    PlatformRole.AUDITOR: {"ticket_read", "people_read", "audit_read"},
+    PlatformRole.AGENT: {*TICKETS, "people_read", "account_admit", *MAIL},
+    PlatformRole.AUDITOR: {"ticket_read", "people_read", "audit_read", "mail_read"},
     PlatformRole.OPERATOR: {
+        *MAIL,
         "account_admit",
         "account_manage",
         "platform_manage",

@@ -239,6 +239,7 @@ async def test_a_subscriber_cannot_ask_for_another_filter_than_it_named(
         f"CONSUMER.NAMES.{TICKETS.name}",
         f"STREAM.INFO.{TICKETS.name}",
         f"STREAM.MSG.GET.{TICKETS.name}",
+        f"STREAM.MSG.GET.{DEAD_LETTERS.name}",
         f"DIRECT.GET.{TICKETS.name}",
         f"DIRECT.GET.{TICKETS.name}.{GLOBEX_TICKET}",
     ],

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -21,7 +19,8 @@ from contracts.intake.events import SubmittedV1, parse_intake_event
 from contracts.subjects import INTAKE, request, submission_events
 from services.embedded.nats_server import NatsServer
 from tests.access_log import member
-from tests.faults.conftest import ATTEMPT_S, DONE_WITHIN_S, JAN, READY_WITHIN_S, Document
+from tests.faults.conftest import ATTEMPT_S, DONE_WITHIN_S, JAN, Document
+from tests.faults.process import Process
 
 pytestmark = pytest.mark.faults
 
@@ -42,60 +41,6 @@ STEPS: Final = {
     "marked": ("$KV.DRAFTS.", '"is_submitted":true'),
 }
 MANY: Final = 30
-
-
-class Process:
-    """A service as a process of its own, which keeps its replica between its lives."""
-
-    def __init__(self, name: str, url: str, directory: Path) -> None:
-        self.name = name
-        self._directory = directory / name
-        self._log = directory / f"{name}.log"
-        self._environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith("CASETRAIL_")},
-            "CASETRAIL_NATS_URL": url,
-            "CASETRAIL_DATA_DIR": str(self._directory),
-        }
-        if name == "intake":
-            self._environment |= _settings_of_intake(directory)
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self, *dying: str) -> None:
-        """Returns when it answers requests. `dying`: at which write, as `dying.main` takes it."""
-        program = f"from services.{self.name}.app import main; raise SystemExit(main())"
-        arguments = [program]
-        if dying:
-            arguments = ["from tests.faults.dying import main; main()", self.name, *dying]
-        begin = self._log.stat().st_size if self._log.exists() else 0
-        with self._log.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-c", *arguments, env=self._environment, stderr=output
-            )
-        deadline = time.monotonic() + READY_WITHIN_S
-        while b'"service.ready"' not in self._log.read_bytes()[begin:]:
-            assert self._process.returncode is None, self.said()
-            assert time.monotonic() < deadline, self.said()
-            await asyncio.sleep(0.02)
-
-    async def died(self) -> None:
-        """Returns when it has killed itself."""
-        assert self._process is not None
-        async with asyncio.timeout(READY_WITHIN_S):
-            assert await self._process.wait() == -9, self.said()
-
-    async def kill(self) -> None:
-        """As a crash."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-            await self._process.wait()
-
-    def said(self) -> str:
-        return self._log.read_text()[-4000:]
-
-    def faults(self) -> list[str]:
-        """What it logged as its own fault, in all its lives."""
-        lines = self._log.read_text().splitlines()
-        return [line for line in lines if '"request.failed"' in line or '"service.failed"' in line]
 
 
 def _settings_of_intake(directory: Path) -> dict[str, str]:
@@ -181,7 +126,7 @@ class Partner:
 
 @pytest.fixture
 async def intake(broker: NatsServer, tmp_path: Path) -> AsyncIterator[Process]:
-    process = Process("intake", broker.url, tmp_path)
+    process = Process("intake", broker.url, tmp_path, _settings_of_intake(tmp_path))
     yield process
     await process.kill()
 

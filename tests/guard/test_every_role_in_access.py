@@ -34,8 +34,9 @@ OK, HIDDEN, NO, UNKNOWN = "ok", "account_not_found", "not_permitted", "person_no
 ON_ACCOUNT: Final = ("change", "create_credential", "revoke_credential")
 ON_PEOPLE: Final = ("invite", "withdraw", "change_role", "remove")
 OVER_ALL: Final = ("register", "appoint", "dismiss")
-OF_ONESELF: Final = ("accept", "link", "change_person", "invitation")
-"""Not a matter of roles: the invited person accepts, a person changes itself, a link shows what it is for."""
+OF_ONESELF: Final = ("accept", "link", "change_person", "invitation", "stop_mail")
+"""Not a matter of roles: the invited person accepts, a person changes itself, a link shows what it is
+for, and the link in an e-mail ends e-mails."""
 
 # For each in acme, and then in globex: changing the account, managing people, seeing people, seeing systems.
 IN_ACCOUNTS: Final[dict[str, tuple[tuple[str, str, str, str], tuple[str, str, str, str]]]] = {

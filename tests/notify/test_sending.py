@@ -20,6 +20,7 @@ from contracts.intake.requests import PendingInterest
 from contracts.notify.events import parse_notify_event
 from contracts.reference import derive_reference
 from contracts.subjects import INTERESTS, NOTIFY, mail_events
+from services.embedded.key_files import key_file
 from services.embedded.nats_server import NatsServer
 from services.notify import outgoing
 from services.notify.app import notify
@@ -51,6 +52,7 @@ async def start(server: NatsServer, tmp_path: Path) -> Start:
             smtp_tls="none",
             mail_from="support@casetrail.example",
             public_url="https://support.example/",
+            link_key_file=key_file(tmp_path, "link.key"),
         )
         try:
             async with notify(context(client, settings, "notify")):
@@ -116,7 +118,6 @@ async def test_whoever_filled_in_the_form_is_asked_to_confirm_it(nc: Client, sta
     assert recipient == "Ewa.Lis@Lakowa.example"
     assert message["Message-ID"] == letter.message_id
     assert message["Auto-Submitted"] == "auto-generated"
-    assert made.reference in message["Subject"]
     assert message["Subject"].startswith("Potwierdź")
     link = "https://support.example/interest/confirm?token=tok.en%2B%2F%3D"
     for kind in ("plain", "html"):
@@ -192,8 +193,12 @@ async def test_a_server_that_is_away_loses_nothing(nc: Client, start: Start) -> 
         port = gone.port
     async with start(port):
         letter = await expressed(nc, interest())
-        *_, deferred = await until_events(nc, letter, "queued", "sending", "deferred")
-        assert deferred.data.code is None
+        await until_events(nc, letter, "queued")
+        await asyncio.sleep(0.5)  # nothing is claimed, so nothing can be told apart but by waiting
+        assert len(await events_of(nc, letter)) == 1
+        async with mail_server(port) as back:
+            await until_events(nc, letter, "queued", "sending", "sent")
+            assert [message["Message-ID"] for _, message in back.taken] == [letter.message_id]
 
 
 async def test_what_was_confirmed_or_is_over_is_not_asked_for(nc: Client, start: Start) -> None:
@@ -214,13 +219,14 @@ async def test_what_was_confirmed_or_is_over_is_not_asked_for(nc: Client, start:
 @pytest.mark.parametrize(
     ("settings", "names"),
     [
-        ({}, {"CASETRAIL_PUBLIC_URL", "CASETRAIL_MAIL_FROM", "CASETRAIL_SMTP_HOST"}),
+        ({}, {"CASETRAIL_LINK_KEY_FILE",
+              "CASETRAIL_PUBLIC_URL", "CASETRAIL_MAIL_FROM", "CASETRAIL_SMTP_HOST"}),
         (
             {"public_url": "support", "mail_from": "x", "smtp_host": "h"},
-            {"CASETRAIL_PUBLIC_URL", "CASETRAIL_MAIL_FROM"},
+            {"CASETRAIL_LINK_KEY_FILE", "CASETRAIL_PUBLIC_URL", "CASETRAIL_MAIL_FROM"},
         ),
         ({"public_url": "https://s.example", "mail_from": "a@b.example", "smtp_host": "h", "smtp_user": "u"},
-         {"CASETRAIL_SMTP_PASSWORD_FILE"}),
+         {"CASETRAIL_LINK_KEY_FILE", "CASETRAIL_SMTP_PASSWORD_FILE"}),
     ],
 )  # fmt: skip
 async def test_a_wrong_setting_is_named(settings: dict[str, Any], names: set[str]) -> None:

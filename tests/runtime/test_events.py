@@ -14,11 +14,13 @@ from nats.js.errors import NotFoundError
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
 
+from contracts.dead_letters import DELIVERIES_HEADER, POSITION_HEADER, REASON_HEADER, SUBJECT_HEADER
 from contracts.subjects import DEAD_LETTERS, TICKETS, dead_letter
 from services.runtime import events
 from services.runtime.connection import connect
 from services.runtime.events import Retry, Subscribers
 from services.runtime.settings import RuntimeSettings
+from services.runtime.streams import ensure_streams
 from services.runtime.telemetry import current_traceparent
 
 if TYPE_CHECKING:
@@ -206,10 +208,28 @@ async def test_what_fails_to_the_last_is_kept_as_a_dead_letter_with_its_exact_by
     assert letter.subject == dead_letter("notify", TICKETS.name)
     assert letter.data == payload
     assert letter.headers is not None
-    assert letter.headers[events.SUBJECT_HEADER] == SUBJECT
-    assert letter.headers[events.POSITION_HEADER] == "1"
-    assert letter.headers[events.REASON_HEADER] == "RuntimeError: not today"
+    assert letter.headers[SUBJECT_HEADER] == SUBJECT
+    assert letter.headers[POSITION_HEADER] == "1"
+    assert letter.headers[REASON_HEADER] == "RuntimeError: not today"
     assert letter.headers["Nats-Msg-Id"] != "event-1"
+
+
+async def test_an_event_is_a_dead_letter_however_it_was_appended(nc: Client) -> None:
+    await ensure_streams(nc, replicas=1)
+    batch = {"Nats-Batch-Id": "b"}
+    for text, headers in (
+        ("first", {"Nats-Expected-Last-Subject-Sequence": "0"}),
+        ("second", {"Nats-Expected-Last-Subject-Sequence": "1", "Own": "kept"}),
+        ("begun", {**batch, "Nats-Batch-Sequence": "1", "Nats-Expected-Last-Sequence": "2"}),
+        ("committed", {**batch, "Nats-Batch-Sequence": "2", "Nats-Batch-Commit": "1"}),
+    ):
+        await nc.request(SUBJECT, Noted(text=text).model_dump_json().encode(), headers=headers)
+    async with running(nc, Recorder(failures=99).handle, retry=Retry(deliveries=1)):
+        await settled(nc, 4)
+    letters = sorted(await dead_letters(nc), key=lambda each: (each.headers or {})[POSITION_HEADER])
+    texts = [parse(letter.data or b"").text for letter in letters]
+    assert texts == ["first", "second", "begun", "committed"]
+    assert [(letter.headers or {}).get("Own") for letter in letters] == [None, "kept", None, None]
 
 
 @pytest.mark.parametrize("payload", [b"", b"{", b"\xff\xfe", b'{"text": 1}'])
@@ -223,8 +243,8 @@ async def test_what_cannot_be_parsed_is_a_dead_letter_at_once(streams: Client, p
     [letter] = await dead_letters(streams)
     assert (letter.data or b"") == payload
     assert letter.headers is not None
-    assert letter.headers[events.REASON_HEADER].startswith("not parsable")
-    assert letter.headers[events.DELIVERIES_HEADER] == "1"
+    assert letter.headers[REASON_HEADER].startswith("not parsable")
+    assert letter.headers[DELIVERIES_HEADER] == "1"
 
 
 async def test_an_event_is_not_given_up_before_its_dead_letter_is_stored(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -19,14 +20,16 @@ import nats
 import pytest
 import pytest_asyncio
 from nats.aio.client import Client
+from nats.nuid import NUID
 from prometheus_client import CollectorRegistry
 
 from contracts.access.roles import PlatformRole
+from contracts.attachments.files import Attachment
 from contracts.errors import STATUS_HEADER, ErrorReply
 from contracts.number import derive_number
-from contracts.subjects import TICKETS, request
+from contracts.subjects import TICKETS, UPLOADS, request
 from services.embedded.nats_server import NatsServer
-from services.files.store import describe_upload
+from services.files.store import FileStore, UploadRecord, describe_upload
 from services.guard.guard import Guard
 from services.guard.settings import GuardSettings
 from services.runtime.health import Health
@@ -40,12 +43,13 @@ from services.tickets.commands import Cache, Commands
 from services.tickets.queries import Queries
 from services.tickets.view import TicketsView
 from tests.access_log import AccessLog, agent, member, on_server
+from tests.files.samples import PNG
 
 JAN, OLA = "jan@partner.example", "ola@desk.example"
 MEMBER: Final = member(JAN)
 """A member of every account that a test works on."""
 AGENT: Final = agent(OLA)
-QUERIES: Final = ("get", "history", "list", "lookup")
+QUERIES: Final = ("get", "history", "list", "lookup", "submission")
 
 Document = dict[str, Any]
 
@@ -131,6 +135,23 @@ class Caller:
             if "next_before" not in page:
                 return numbers
             query["before"] = page["next_before"]
+
+
+async def upload(
+    nc: Client, account: str, actor: Document = MEMBER, *, name: str = "Zrzut.png", content: bytes = PNG
+) -> Attachment:
+    """A file that somebody uploaded for the account, as the attachments service puts it there."""
+    attachment = Attachment(
+        id=new_id()[:26],
+        name=name,
+        media_type="image/png",
+        size=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+    record = UploadRecord.model_validate({"account": account, "actor": actor, "attachment": attachment})
+    store = FileStore(nc, UPLOADS)
+    await store.write(attachment.id, NUID().next().decode(), content, {"upload": record.model_dump_json()})
+    return attachment
 
 
 class Node:

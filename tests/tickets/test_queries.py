@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from contracts.number import derive_number, shown
+from contracts.reference import derive_reference
 from contracts.requests import SentActor
 from contracts.tickets import requests
 from services.runtime.errors import Unavailable
@@ -339,6 +340,40 @@ async def test_a_number_that_another_ticket_quotes_finds_both_its_own_ticket_fir
         ("number", first),
         ("identifier", quoting["number"]),
     ]
+
+
+@pytest.mark.parametrize("spelling", ["{0}", "{1}", "R{1}", " r {2} ", "#{2}", "{3}"])
+async def test_a_reference_is_looked_up_in_any_spelling(caller: Caller, spelling: str) -> None:
+    reference = derive_reference("a mail", new_id())
+    bare = reference.removeprefix("R-").replace("-", "")
+    misread = bare.translate(str.maketrans("01", "ol")).lower()
+    opened = await caller.open(identifiers=[{"kind": "reference", "value": reference}])
+    value = spelling.format(reference, bare, reference.removeprefix("R-").replace("-", " "), misread)
+    found = await caller.done("lookup", value=value, account=caller.account, at_least=opened["position"])
+    assert [(match["kind"], match["ticket"]["number"]) for match in found["matches"]] == [
+        ("reference", opened["number"])
+    ]
+    assert not found["number_mistyped"]
+
+
+async def test_another_identifier_that_could_be_a_reference_is_found_as_what_it_is(caller: Caller) -> None:
+    reference = derive_reference("a mail", new_id())
+    bare = reference.removeprefix("R-").replace("-", "")
+    quoting = await caller.open(identifiers=[{"kind": "reference", "value": reference}])
+    merchant = await caller.open(
+        identifiers=[{"kind": "merchant", "value": bare}, {"kind": "reference", "value": reference}]
+    )
+    last = await caller.open(identifiers=[{"kind": "merchant", "value": bare}])
+    query = {"value": bare.lower(), "account": caller.account, "at_least": last["position"]}
+    found = (await caller.done("lookup", **query))["matches"]
+    assert [match["ticket"]["number"] for match in found] == [
+        last["number"], merchant["number"], merchant["number"], quoting["number"],
+    ]  # fmt: skip
+    assert {(match["kind"], match["ticket"]["number"]) for match in found[1:3]} == {
+        ("merchant", merchant["number"]),
+        ("reference", merchant["number"]),
+    }
+    assert (await caller.done("lookup", **query, limit=2))["matches"] == found[:2]
 
 
 # Reading one's own writes

@@ -1,0 +1,1 @@
+"""Signed links that one service makes and another one honours."""

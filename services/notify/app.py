@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
 
 from contracts import subjects
 from contracts.notify.requests import SERVICE
@@ -35,7 +36,9 @@ from services.runtime.service import Context, serve
 
 
 @contextlib.asynccontextmanager
-async def notify(context: Context[NotifySettings]) -> AsyncIterator[None]:
+async def notify(
+    context: Context[NotifySettings], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+) -> AsyncIterator[None]:
     """Sends e-mails and answers requests while the body runs."""
     settings = context.settings
     key, signer, sender = settings.link_key(), settings.signer(), settings.sender()
@@ -81,7 +84,7 @@ async def notify(context: Context[NotifySettings]) -> AsyncIterator[None]:
         await tickets.caught_up()
         await following.caught_up()
         log = Log(context.nc, subjects.NOTIFY)
-        commands = Commands(log, mails, cache)
+        commands = Commands(log, mails, cache, now)
         sources: dict[str, Source] = {
             interests.KIND: Confirmations(context.nc.jetstream(), public_url=links.portal),
             fanout.KIND: TicketNewsOf(
@@ -100,7 +103,7 @@ async def notify(context: Context[NotifySettings]) -> AsyncIterator[None]:
             signer=signer,
         )
         servers = [MailServer(settings) for _ in range(settings.smtp_connections)]
-        sending = Sender(mails, commands, servers, writer, context.registry)
+        sending = Sender(mails, commands, servers, writer, context.registry, now)
         woken.append(sending)
         context.spawn(sending.run(), name="sender")
         interests.subscribe(subscribers, commands, domain=domain)

@@ -249,6 +249,8 @@ class Mail:
     due: datetime
     """When it may be claimed: its next attempt, or the end of a claim without a result."""
     attempt: int
+    uncertain: bool = False
+    """An attempt ended without an answer: the server may have the mail."""
     bounced: bool = False
     """It came back for good after it was sent."""
     retry_since: datetime
@@ -281,7 +283,8 @@ def evolve(mail: Mail | None, fact: MailFact) -> Mail:
         case Sent():
             return replace(mail, state=State.SENT)
         case Deferred():
-            return replace(mail, state=State.WAITING, due=fact.until)
+            uncertain = mail.uncertain or fact.answer.code is None
+            return replace(mail, state=State.WAITING, due=fact.until, uncertain=uncertain)
         case Dead():
             return replace(mail, state=State.DEAD)
         case Revived():
@@ -334,7 +337,7 @@ def _fact(command: Claim | RecordAnswer | Revive | RecordBounce, mail: Mail) -> 
                 command_id=command.id,
                 at=command.at,
                 attempt=mail.attempt + 1,
-                may_repeat=mail.state is State.SENDING,
+                may_repeat=mail.uncertain or mail.state is State.SENDING,
             )
         case RecordAnswer():
             return _result(command, mail)

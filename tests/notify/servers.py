@@ -22,6 +22,7 @@ class MailDouble:
     rcpt: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
     die_after_data: int = 0
+    slow_s: float = 0
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -38,6 +39,7 @@ class MailDouble:
         if self.data:
             self.changed.set()
             return self.data.pop(0)
+        await asyncio.sleep(self.slow_s)
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         message: Any = message_from_bytes(content, policy=default)
         self.taken += [(recipient, message) for recipient in envelope.rcpt_tos]

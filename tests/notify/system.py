@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +17,7 @@ from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
 from contracts import subjects
+from contracts.errors import STATUS_HEADER
 from contracts.notify.events import AnyNotifyEvent, parse_notify_event
 from services.embedded.key_files import key_file
 from services.embedded.nats_server import NatsServer
@@ -45,7 +48,13 @@ class System:
         return str((await self.caller.open(**more))["number"])
 
     @contextlib.asynccontextmanager
-    async def notify(self, mail: MailDouble | int, name: str = "n", **settings: Any) -> AsyncIterator[None]:
+    async def notify(
+        self,
+        mail: MailDouble | int,
+        name: str = "n",
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        **settings: Any,
+    ) -> AsyncIterator[None]:
         """Runs a replica of the service until the end of the block."""
         client = await nats.connect(self.server.url)
         port = mail if isinstance(mail, int) else mail.port
@@ -64,10 +73,18 @@ class System:
             },
         )
         try:
-            async with notify(context(client, loaded, "notify")):
+            async with notify(context(client, loaded, "notify"), now):
                 yield
         finally:
             await client.close()
+
+    async def done(self, name: str, **body: Any) -> dict[str, Any]:
+        """What notify answers to the operator's terminal."""
+        raw = json.dumps({"actor": {"kind": "system", "id": "cli"}, **body}).encode()
+        reply = await self.nc.request(subjects.system_request("cli", "notify", name), raw, timeout=5)
+        assert STATUS_HEADER not in (reply.headers or {}), reply.data
+        answer: dict[str, Any] = json.loads(reply.data)
+        return answer
 
     async def events(self, subject: str) -> list[AnyNotifyEvent]:
         """What is on record of it (a filter), in order."""

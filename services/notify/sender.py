@@ -30,6 +30,8 @@ from services.runtime.errors import Unavailable
 from services.runtime.replica import Replica
 
 AT_ONCE: Final = 100
+FEW: Final = 40
+"""With so many in hand there is no need to look for more."""
 LOOK_EVERY_S: Final = 5.0
 PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
@@ -90,20 +92,27 @@ class Sender:
         """Hands out what is due, again whenever something changes."""
         while True:
             self._woken.clear()
-            with self._replica.reading() as cursor:
-                due = view.due_mails(cursor, self._now(), limit=AT_ONCE + len(self._in_hand))
-                next_due = view.next_due(cursor)
-            new = [mail for mail in due if mail not in self._in_hand]
-            random.shuffle(new)  # replicas that look at the same moment do not all try the same one first
-            self._in_hand.update(new)
-            for mail in new:
-                self._queue.put_nowait(mail)
-            await self._until(next_due)
+            if len(self._in_hand) < FEW:  # else the workers have enough to do, and a look costs
+                self._take()
+            await self._until_woken(LOOK_EVERY_S if self._in_hand else self._idle_s())
 
-    async def _until(self, due: datetime | None) -> None:
-        wait_s = LOOK_EVERY_S
-        if due is not None and not self._in_hand:
-            wait_s = min(wait_s, max(0.0, (due - self._now()).total_seconds()))
+    def _take(self) -> None:
+        with self._replica.reading() as cursor:
+            due = view.due_mails(cursor, self._now(), limit=AT_ONCE + len(self._in_hand))
+        new = [mail for mail in due if mail not in self._in_hand]
+        random.shuffle(new)  # replicas that look at the same moment do not all try the same one first
+        self._in_hand.update(new)
+        for mail in new:
+            self._queue.put_nowait(mail)
+
+    def _idle_s(self) -> float:
+        """Until the next one is due."""
+        with self._replica.reading() as cursor:
+            due = view.next_due(cursor)
+        until = LOOK_EVERY_S if due is None else (due - self._now()).total_seconds()
+        return min(LOOK_EVERY_S, max(0.0, until))
+
+    async def _until_woken(self, wait_s: float) -> None:
         try:
             async with asyncio.timeout(wait_s):
                 await self._woken.wait()

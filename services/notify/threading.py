@@ -8,13 +8,14 @@ root, which follows from the ticket's number and was never sent, whoever joins t
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import hmac
 import re
 import unicodedata
 from collections.abc import Iterable
 from email.header import Header
-from email.headerregistry import HeaderRegistry, UniqueAddressHeader
+from email.headerregistry import BaseHeader, HeaderRegistry, UniqueAddressHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from typing import Any, Final, Literal, NamedTuple
@@ -85,8 +86,16 @@ class _Sender(UniqueAddressHeader):
         return str(super().fold(policy=narrower))  # type: ignore[misc]  # mixed with BaseHeader
 
 
+class _Registry(HeaderRegistry):
+    """Makes the class of each header once; the standard library makes one for every value."""
+
+    @functools.cache  # noqa: B019  # there is one registry, for as long as the process runs
+    def __getitem__(self, name: str) -> type[BaseHeader]:
+        return super().__getitem__(name)
+
+
 def _registry() -> HeaderRegistry:
-    registry = HeaderRegistry()
+    registry = _Registry()
     registry.map_to_type("from", _Sender)  # type: ignore[arg-type]  # a mixin
     text = (
         "subject",

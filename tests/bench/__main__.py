@@ -1,4 +1,4 @@
-"""`python -m tests.bench [commands|replica|access|intake] [--events N]`."""
+"""`python -m tests.bench [commands|replica|access|intake|notify] [--events N]`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import uvloop
 
 from services.runtime import logs
-from tests.bench import access, commands, intake, replica
+from tests.bench import access, commands, intake, notify, replica
 
-SUITES = ("commands", "replica", "access", "intake")
+SUITES = ("commands", "replica", "access", "intake", "notify")
 
 
 def main() -> None:
@@ -37,6 +37,8 @@ def _suite(name: str, directory: Path, events: int) -> Coroutine[Any, Any, None]
             return commands.run(directory)
         case "intake":
             return intake.run(directory)
+        case "notify":
+            return notify.run(directory)
         case "access":
             return access.run(directory)
         case _:

@@ -23,7 +23,6 @@ from services.notify.queries import Queries
 from services.notify.sender import Sender
 from services.notify.settings import NotifySettings
 from services.notify.smtp import MailServer
-from services.notify.threading import ReplyAddresses
 from services.notify.ticket_view import TicketsView
 from services.notify.view import NotifyView
 from services.notify.writing import TEST, Source, Tests, TicketNewsOf, Writer
@@ -96,8 +95,6 @@ async def notify(
             sources,
             mails,
             sender=sender,
-            replies=ReplyAddresses(key, settings.reply_domain) if settings.reply_domain else None,
-            bounces=settings.reply_domain,
             tokens=MailTokens(key),
             links=links,
             signer=signer,

@@ -66,7 +66,7 @@ def compose(update: Update, envelope: Envelope) -> EmailMessage:
         ValueError: a link or address of ours is none.
     """
     language = words.spoken(envelope.language)
-    page = sheet(update, language)
+    page = sheet(update, language, answerable=envelope.reply_to is not None)
     message = EmailMessage(policy=POLICY)
     _set_head(message, update, envelope, page)
     message.set_content(_text(page, envelope, language))

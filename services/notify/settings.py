@@ -64,14 +64,8 @@ class NotifySettings(GuardSettings):
     )
     link_key_file: ReadableFile | None = Field(
         default=None,
-        description="File that holds the key by which links in e-mails and the addresses for answers are "
-        "signed; the same for all replicas and for access. Needed.",
-    )
-    reply_domain: str | None = Field(
-        default=None,
-        pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$",
-        description="Domain whose mail is brought to `CASETRAIL_MAIL_IN_PORT`, where answers go. "
-        "Unset: e-mails cannot be answered.",
+        description="File that holds the key by which links in e-mails are signed, the same for all replicas "
+        "and for access. Needed.",
     )
     dkim_key_file: ReadableFile | None = Field(
         default=None,

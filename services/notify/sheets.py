@@ -65,15 +65,15 @@ class Sheet:
     why: str | None = None
 
 
-def sheet(update: Update, language: Language) -> Sheet:
-    """What stands on the page of the e-mail that tells of the update."""
+def sheet(update: Update, language: Language, *, answerable: bool) -> Sheet:
+    """What stands on the page of the e-mail that tells of the update, to which one may answer or not."""
 
     def say(wording: Wording, **values: str) -> str:
         return said(wording, language, **values)
 
     match update:
         case TicketNews():
-            return _news(update, language, say)
+            return _news(update, language, say, answerable=answerable)
         case ReplyRefused():
             return _refused(update, language, say)
         case Invitation():
@@ -116,18 +116,20 @@ def sheet(update: Update, language: Language) -> Sheet:
 _Say = Callable[..., str]
 
 
-def _news(news: TicketNews, language: Language, say: _Say) -> Sheet:
+def _news(news: TicketNews, language: Language, say: _Say, *, answerable: bool) -> Sheet:
     by = say(words.BY[news.what], author=one_line(news.author))
     text = plain(news.text) if news.text is not None else None
     rows = [Row(say(words.ACCOUNT), one_line(news.account))]
     if news.reason is not None:
         rows.append(Row(say(words.REASON), say(words.REASONS[news.reason])))
     next_ = words.NEXT_OF_AGENT if news.why is Why.AGENT else words.NEXT
+    if not answerable and news.what is not What.CLOSED:
+        next_ = words.NEXT_WITHOUT_ANSWER
     heading = say(words.HEADINGS[news.what])
     return Sheet(
         heading=one_line(news.title),
         preheader=cut(one_line(f"{heading}. {by}. {text or ''}"), _PREHEADER_CHARACTERS),
-        delimiter=DELIMITERS[language],
+        delimiter=DELIMITERS[language] if answerable else None,
         over=f"{heading} · {shown(news.number)}",
         lead=(by,),
         rows=tuple(rows),

@@ -44,6 +44,15 @@ NEXT: Final[Mapping[What, Wording]] = {
         "Zgłoszenie znów przyjmuje odpowiedzi: odpisz na tę wiadomość albo napisz w portalu.",
     ),
 }
+_WRITE_THERE: Final = Wording(
+    "To reply, open the ticket with the link above. Answers to this e-mail are not read.",
+    "Aby odpowiedzieć, otwórz zgłoszenie powyższym odnośnikiem. Odpowiedzi na tę wiadomość nie są czytane.",
+)
+NEXT_WITHOUT_ANSWER: Final[Mapping[What, Wording]] = {
+    What.OPENED: _WRITE_THERE,
+    What.REPLIED: _WRITE_THERE,
+    What.REOPENED: _WRITE_THERE,
+}
 NEXT_OF_AGENT: Final[Mapping[What, Wording]] = {
     What.OPENED: Wording(
         "To reply to the partner, answer this e-mail, or open the ticket at the support desk.",

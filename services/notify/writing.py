@@ -21,7 +21,7 @@ from services.notify.compose import AddressNotSupported, Envelope, compose
 from services.notify.directory import Directory
 from services.notify.dkim import Signer
 from services.notify.news import Links, news
-from services.notify.threading import MAX_REFERENCES, ReplyAddresses
+from services.notify.threading import MAX_REFERENCES
 from services.notify.updates import Test, TicketNews, Update, Why
 from services.runtime.errors import Unavailable
 from services.runtime.replica import Replica
@@ -115,18 +115,13 @@ class Writer:
         mails: Replica,
         *,
         sender: Address,
-        replies: ReplyAddresses | None,
-        bounces: str | None,
         tokens: MailTokens,
         links: Links,
         signer: Signer | None,
     ) -> None:
-        """`replies` makes the addresses for answers, `bounces` is the domain that takes what comes back."""
         self._sources = sources
         self._mails = mails
         self._sender = sender
-        self._replies = replies
-        self._bounces = bounces
         self._tokens = tokens
         self._links = links
         self._signer = signer
@@ -146,8 +141,7 @@ class Writer:
         content = bytes(message)
         if self._signer is not None:
             content = self._signer.signed(content)
-        sender = self._sender.addr_spec if self._bounces is None else f"bounce+{letter.id}@{self._bounces}"
-        return Written(content, sender, letter.email)
+        return Written(content, self._sender.addr_spec, letter.email)
 
     async def says(self, letter: outgoing.Letter, *, at: datetime) -> Update | NotToBeSent:
         """What the letter says now. Raises as `write`."""
@@ -172,12 +166,10 @@ class Writer:
         letter = mail.letter
         with self._mails.reading() as cursor:
             earlier = view.conversation(cursor, letter.id, limit=MAX_REFERENCES)
-        reply_to = preferences = None
+        preferences = None
         if letter.person is not None:
             token = quote(self._tokens.token(letter.person), safe="")
             preferences = self._links.stop(token)
-            if self._replies is not None and letter.ticket is not None:
-                reply_to = self._replies.address(letter.ticket, letter.person)
         return Envelope(
             sender=self._sender,
             email=letter.email,
@@ -186,6 +178,5 @@ class Writer:
             language=letter.language,
             at=mail.queued_at,
             earlier=earlier,
-            reply_to=reply_to,
             preferences=preferences,
         )

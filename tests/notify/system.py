@@ -30,7 +30,6 @@ from tests.notify.servers import MailDouble
 from tests.tickets.conftest import Caller
 
 BEN: Final = "ben@acme.example"
-REPLY_DOMAIN: Final = "replies.casetrail.example"
 
 
 @dataclass
@@ -68,7 +67,6 @@ class System:
                 "mail_from": "support@casetrail.example",
                 "public_url": "https://support.example/",
                 "link_key_file": key_file(self.directory, "link"),
-                "reply_domain": REPLY_DOMAIN,
                 **settings,
             },
         )

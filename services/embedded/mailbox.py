@@ -2,7 +2,8 @@
 
     <data>/mail/<moment>-<recipient>.eml
 
-It passes nothing on, listens on this machine only, and does not start in production.
+It passes nothing on, listens on this machine only, and does not start in production. A page shows each
+person's inbox (`services.embedded.inbox`); what is answered there goes to the server that takes answers.
 """
 
 from __future__ import annotations
@@ -22,8 +23,12 @@ from typing import Final, Literal
 import structlog
 from aiosmtpd.smtp import SMTP, Envelope, Session
 from prometheus_client import CollectorRegistry
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from services.embedded.inbox.answer import Server
+from services.embedded.inbox.app import application
+from services.embedded.inbox.mails import DELIVERED_TO, name_part
+from services.embedded.inbox.serving import served
 from services.embedded.ports import HOST
 from services.runtime import logs
 from services.runtime.health import Health
@@ -31,8 +36,6 @@ from services.runtime.settings import RuntimeSettings, SettingsInvalid, load
 
 NAME: Final = "mailbox"
 MAX_BYTES: Final = 25 << 20
-
-_NOT_IN_NAME: Final = re.compile(r"[^A-Za-z0-9@._+-]")
 
 log = structlog.get_logger()
 
@@ -44,6 +47,18 @@ class MailboxSettings(RuntimeSettings):
         default="production", description="The mail server starts only if this is `development`."
     )
     mailbox_port: int = Field(default=0, ge=0, le=65535, description="SMTP port on 127.0.0.1.")
+    mailbox_http_port: int = Field(
+        default=0,
+        ge=0,
+        le=65535,
+        description="Port of the page of the inboxes, on 127.0.0.1; 0 takes any free one and logs it.",
+    )
+    mailbox_answers_host: str | None = Field(
+        default=None, description="SMTP server that takes what is answered on the page; unset: nothing does."
+    )
+    mailbox_answers_port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port of `CASETRAIL_MAILBOX_ANSWERS_HOST`."
+    )
 
     @field_validator("env")
     @classmethod
@@ -51,6 +66,20 @@ class MailboxSettings(RuntimeSettings):
         if env == "production":
             raise ValueError("the development mail server delivers nothing and is refused in production")
         return env
+
+    @field_validator("mailbox_answers_port")
+    @classmethod
+    def _port_with_host(cls, port: int | None, info: ValidationInfo) -> int | None:
+        if (port is None) != (info.data.get("mailbox_answers_host") is None):
+            raise ValueError("is given together with CASETRAIL_MAILBOX_ANSWERS_HOST, or neither is")
+        return port
+
+    @property
+    def answers(self) -> Server | None:
+        """The server that takes answers, if there is one."""
+        if self.mailbox_answers_host is None or self.mailbox_answers_port is None:
+            return None
+        return Server(host=self.mailbox_answers_host, port=self.mailbox_answers_port)
 
 
 class Keeper:
@@ -63,7 +92,8 @@ class Keeper:
         """Keep the mail, once for each recipient, on disk before the answer."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         for recipient in envelope.rcpt_tos:
-            file = await asyncio.to_thread(keep, self._directory, recipient, content)
+            traced = _trace(recipient, envelope.mail_from or "") + content
+            file = await asyncio.to_thread(keep, self._directory, recipient, traced)
             log.info("mailbox.kept", file=str(file), size=len(content))
         return "250 2.0.0 Kept"
 
@@ -71,14 +101,20 @@ class Keeper:
 def keep(directory: Path, recipient: str, content: bytes) -> Path:
     """Write the mail as a file of its own, whole or not at all. Raises OSError."""
     directory.mkdir(parents=True, exist_ok=True)
-    whom = _NOT_IN_NAME.sub("_", recipient)[:100]
-    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{whom}.eml"
+    name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{name_part(recipient)}.eml"
     partial_file = directory / f".{uuid.uuid4().hex}"
     with partial_file.open("xb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
     return partial_file.rename(directory / name)
+
+
+def _trace(recipient: str, sender: str) -> bytes:
+    """The envelope, in the headers that a server puts above a mail when it delivers it (RFC 5321, 4.4)."""
+    whom, who = (address.encode("utf-8", "replace") for address in (recipient, sender))
+    lines = (DELIVERED_TO + whom, b"Return-Path: <" + who + b">")
+    return b"".join(line + b"\r\n" for line in lines if not re.search(rb"[\x00-\x1f\x7f]", line))
 
 
 def main() -> int:
@@ -109,10 +145,18 @@ async def _run(settings: MailboxSettings) -> None:
     server = await loop.create_server(smtp, HOST, settings.mailbox_port, reuse_address=True)
     health = Health(CollectorRegistry())
     health.add_check(NAME, _well)
-    await health.start(settings.health_host, settings.health_port)
-    log.info("service.ready", port=server.sockets[0].getsockname()[1], directory=str(settings.data_dir))
     try:
-        await stop.wait()
+        async with served(
+            application(settings.data_dir, settings.answers), settings.mailbox_http_port
+        ) as page:
+            await health.start(settings.health_host, settings.health_port)
+            log.info(
+                "service.ready",
+                port=server.sockets[0].getsockname()[1],
+                page=f"http://{HOST}:{page}",
+                directory=str(settings.data_dir),
+            )
+            await stop.wait()
     finally:
         server.close()
         await health.stop()

@@ -3,7 +3,7 @@
     up ── nats-server            started first, ended last
        ├─ setup                  makes missing streams, ends
        ├─ identity               the development provider; not in production
-       ├─ mailbox                the development mail server, unless CASETRAIL_SMTP_HOST names another
+       ├─ mailbox                the development mail server and its page; CASETRAIL_SMTP_HOST names another
        └─ serve NAME             one process per service and replica
 
 Each is started again when it dies. On Linux the kernel kills them all when this process is killed;
@@ -146,6 +146,7 @@ class _System:
         self._keepers: list[asyncio.Task[None]] = []
         self._mail: dict[str, str] = {}
         self._mail_port: ReservedPort | None = None
+        self._inbox_port: ReservedPort | None = None
 
     async def run(self) -> None:
         """Start everything in its order, announce it, keep it running until cancelled."""
@@ -186,7 +187,7 @@ class _System:
             self._out.line("up", "stopping")
         running = [child.stop(grace_s=0) for child in (self._setup, self._introducing) if child]
         await asyncio.gather(*running, *(service.stop(grace_s=STOP_WITHIN_S) for service in self._services))
-        for reserved in (self._reserved, self._mail_port):
+        for reserved in (self._reserved, self._mail_port, self._inbox_port):
             if reserved:
                 reserved.release()
         if self._nats:
@@ -289,7 +290,7 @@ class _System:
         return wanted and not named and os.environ.get("CASETRAIL_ENV") != "production"
 
     async def _start_mailbox(self) -> None:
-        self._mail_port = ReservedPort()
+        self._mail_port, self._inbox_port = ReservedPort(), ReservedPort()
         self._mail = {
             "CASETRAIL_SMTP_HOST": HOST,
             "CASETRAIL_SMTP_PORT": str(self._mail_port.number),
@@ -306,6 +307,7 @@ class _System:
                 "CASETRAIL_ENV": "development",
                 "CASETRAIL_DATA_DIR": str(self._data / "mail"),
                 "CASETRAIL_MAILBOX_PORT": str(self._mail_port.number),
+                "CASETRAIL_MAILBOX_HTTP_PORT": str(self._inbox_port.number),
                 "CASETRAIL_LOG_FORMAT": self._options.log_format,
                 "PYTHONUNBUFFERED": "1",
             },
@@ -356,8 +358,9 @@ class _System:
         addresses = {"nats": nats_url} | {name: f"{url}/readyz" for name, url in services.items()}
         if self._identity_port is not None:
             addresses["sign-in"] = f"http://{HOST}:{self._identity_port} (development: anybody as anybody)"
-        if self._mail_port is not None:
-            addresses["mail"] = f"{self._options.data / 'mail'} (development: nothing is delivered)"
+        if self._inbox_port is not None:
+            page = f"http://{HOST}:{self._inbox_port.number}"
+            addresses["mail"] = f"{page} (development: nothing is delivered)"
         self._out.plain(_summary(self._options.data, addresses))
 
 

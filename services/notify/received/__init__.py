@@ -1,1 +1,1 @@
-"""Reading e-mails that came in: who sent them, to what they belong, what in them is new. Pure but for DNS."""
+"""What belongs to answers by e-mail."""

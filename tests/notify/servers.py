@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
+import warnings
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from email import message_from_bytes
@@ -11,7 +13,7 @@ from email.message import EmailMessage
 from email.policy import default
 from typing import Any
 
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 
 @dataclass
@@ -24,6 +26,7 @@ class MailDouble:
     die_after_data: int = 0
     slow_s: float = 0
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
+    raw: list[tuple[str, bytes]] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_RCPT(  # noqa: N802
@@ -42,6 +45,7 @@ class MailDouble:
         await asyncio.sleep(self.slow_s)
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         message: Any = message_from_bytes(content, policy=default)
+        self.raw += [(recipient, content) for recipient in envelope.rcpt_tos]
         self.taken += [(recipient, message) for recipient in envelope.rcpt_tos]
         self.changed.set()
         if self.die_after_data:
@@ -59,13 +63,38 @@ class MailDouble:
 
 
 @contextlib.asynccontextmanager
-async def mail_server(port: int = 0) -> AsyncIterator[MailDouble]:
-    """Runs one on 127.0.0.1."""
+async def mail_server(
+    port: int = 0,
+    *,
+    tls: ssl.SSLContext | None = None,
+    from_the_start: bool = False,
+    password: str | None = None,
+) -> AsyncIterator[MailDouble]:
+    """Runs one on 127.0.0.1. With `tls` it takes mails only encrypted, with `password` only with that."""
     double = MailDouble()
+
+    def authenticated(
+        _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: Any
+    ) -> AuthResult:
+        right = given == LoginPassword(b"casetrail", (password or "").encode())
+        return AuthResult(success=right, handled=False)
+
+    def make() -> SMTP:
+        with warnings.catch_warnings():  # of a password without STARTTLS: here it is encrypted already
+            warnings.simplefilter("ignore", UserWarning)
+            return SMTP(
+                double,
+                hostname="localhost",
+                enable_SMTPUTF8=True,
+                tls_context=None if from_the_start else tls,
+                require_starttls=tls is not None and not from_the_start,
+                auth_required=password is not None,
+                auth_require_tls=not from_the_start,
+                authenticator=authenticated,
+            )
+
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: SMTP(double, hostname="localhost", enable_SMTPUTF8=True), "127.0.0.1", port
-    )
+    server = await loop.create_server(make, "127.0.0.1", port, ssl=tls if from_the_start else None)
     double.port = server.sockets[0].getsockname()[1]
     try:
         yield double

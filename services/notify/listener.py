@@ -1,0 +1,110 @@
+"""Where e-mails come in: SMTP or LMTP from the mail server that faces the world.
+
+    250 only when the e-mail is kept, byte by byte, and its receipt is on record; 451 if that cannot be said.
+
+One recipient at a time: whether a copy for another one was kept is another answer, and aiosmtpd's LMTP gives
+only one. The server asks again for the others (RFC 5321, section 4.5.3.1.10).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final, Literal
+
+import structlog
+from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from prometheus_client import CollectorRegistry, Counter
+
+from services.files.store import FileStore
+from services.notify.incoming import Delivery
+from services.runtime.errors import Unavailable
+from services.runtime.ids import uuid7
+
+AT_ONCE: Final = 8
+"""E-mails in memory at the same moment; each may be as large as the limit."""
+
+_BUSY: Final = "451 4.3.2 Too many e-mails at once, try again"
+_NOT_KEPT: Final = "451 4.3.0 Cannot be kept now, try again"
+
+log = structlog.get_logger()
+
+Take = Callable[[Delivery], Awaitable[int]]
+
+
+class Listener:
+    """What aiosmtpd asks what to do with an e-mail."""
+
+    def __init__(
+        self,
+        store: FileStore,
+        take: Take,
+        *,
+        takes: Callable[[str], bool],
+        registry: CollectorRegistry,
+    ) -> None:
+        """`take` puts a delivery on record; `takes` says whether an address is one of ours."""
+        self._store = store
+        self._take = take
+        self._takes = takes
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._received = Counter(
+            "casetrail_mails_received", "E-mails that came in, by the answer", ["answer"], registry=registry
+        )
+
+    async def handle_RCPT(  # noqa: N802
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """One recipient, of ours."""
+        if envelope.rcpt_tos:
+            return "452 4.5.3 One recipient at a time"
+        if not self._takes(address):
+            return "550 5.1.1 No such address here"
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
+        """Keep it, put it on record, and only then say so."""
+        if self._room.locked():
+            return self._said(_BUSY)
+        async with self._room:
+            content = envelope.original_content or b""
+            delivery = Delivery(
+                id=uuid7(),
+                sender=envelope.mail_from or "",
+                recipient=envelope.rcpt_tos[0],
+                helo=str(session.host_name or "")[:255],
+                peer=str(session.peer[0] if session.peer else "")[:64],
+                size=len(content),
+                sha256=hashlib.sha256(content).hexdigest(),
+            )
+            try:
+                await self._store.write(delivery.id, uuid7(), content, {})
+                position = await self._take(delivery)
+            except Unavailable:
+                return self._said(_NOT_KEPT)
+        log.info("mail.received", received=delivery.id, size=delivery.size, position=position)
+        return self._said(f"250 2.0.0 Kept as {delivery.id}")
+
+    def _said(self, answer: str) -> str:
+        self._received.labels(answer[:3]).inc()
+        return answer
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    listener: Listener, *, host: str, port: int, protocol: Literal["smtp", "lmtp"], max_bytes: int
+) -> AsyncIterator[int]:
+    """Take e-mails while the body runs; yields the port. Raises OSError: it is taken."""
+    make = LMTP if protocol == "lmtp" else SMTP
+    server = await asyncio.get_running_loop().create_server(
+        lambda: make(listener, data_size_limit=max_bytes, enable_SMTPUTF8=True, ident="Casetrail"), host, port
+    )
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        server.close()
+        await server.wait_closed()

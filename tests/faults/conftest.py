@@ -42,9 +42,7 @@ Document = dict[str, Any]
 class Service:
     """The ticket service as a process of its own, which keeps its replica between its lives."""
 
-    def __init__(
-        self, url: str, directory: Path, settings: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
+    def __init__(self, url: str, directory: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
         self._settings = {"CASETRAIL_NATS_URL": url, **settings}
         self.directory = directory
         self._process: asyncio.subprocess.Process | None = None

@@ -8,8 +8,9 @@ import json
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import nats
@@ -172,10 +173,10 @@ async def cluster_in(directory: Path) -> AsyncIterator[Cluster]:
         await cluster.stop()
 
 
-async def ask(nc: Client, verb: str, timeout_s: float = 1.0) -> dict[str, Any]:
-    """The answer of the JetStream API; empty if there is none."""
+async def ask(nc: Client, verb: str, body: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """The answer of the JetStream API; empty if there is none within a second."""
     try:
-        reply = await nc.request(f"$JS.API.{verb}", b"", timeout=timeout_s)
+        reply = await nc.request(f"$JS.API.{verb}", json.dumps(dict(body)).encode(), timeout=1.0)
     except (nats.errors.Error, TimeoutError):
         return {}
     answer: dict[str, Any] = json.loads(reply.data)
@@ -190,7 +191,10 @@ async def _until_it_has_a_leader(cluster: Cluster) -> None:
                 break
             await asyncio.sleep(0.05)
         try:
-            while "error" in (await ask(nc, "INFO") or {"error": "silence"}):
+            while True:
+                answer = await ask(nc, "INFO")
+                if answer and "error" not in answer:
+                    return
                 await asyncio.sleep(0.05)
         finally:
             await nc.close()

@@ -134,7 +134,7 @@ class Cluster:
             inbox_prefix=inbox_prefix(user),
             connect_timeout=1,
             max_reconnect_attempts=-1,
-            reconnect_time_wait=0.1,  # type: ignore[arg-type]  # any number of seconds
+            reconnect_time_wait=0.1,
             error_cb=_ignore,
         )
 

@@ -12,10 +12,10 @@ from functools import partial
 import pytest
 import pytest_asyncio
 from nats.aio.client import Client
-from nats.js.api import RawStreamMsg
 
 from contracts.access.roles import Permission
 from contracts.envelope import Actor
+from contracts.follow import Follower, Message
 from contracts.subjects import ACCESS, TICKETS, ticket_events
 from services.guard.guard import Guard
 from services.runtime.cancel import cancel
@@ -178,10 +178,10 @@ async def test_writers_outlive_leaders_and_each_event_stands_once(cluster: Clust
     async with asyncio.timeout(DEADLINE_S):
         await writing
     stored = [message for message in await everything(root) if message.subject.split(".")[-1] in numbers]
-    assert {message.data.decode(): message.seq for message in stored} == acknowledged
+    assert {message.payload.decode(): message.position for message in stored} == acknowledged
     assert len(stored) == len(numbers) * revisions
     for number in numbers:
-        texts = [message.data.decode() for message in stored if message.subject.endswith(number)]
+        texts = [message.payload.decode() for message in stored if message.subject.endswith(number)]
         assert texts == [f"{number} {revision}" for revision in range(revisions)]
 
 
@@ -230,8 +230,14 @@ async def consumers(root: Client) -> list[str]:
     return names
 
 
-async def everything(root: Client) -> list[RawStreamMsg]:
+async def everything(root: Client) -> list[Message]:
     """All messages of the log, in order."""
     last = (await stream_info(root, TICKETS))["state"]["last_seq"]
-    js = root.jetstream()
-    return [await js.get_msg(TICKETS.name, position, direct=True) for position in range(1, last + 1)]
+    follower = Follower(root, TICKETS.name, TICKETS.filter, names=["everything"])
+    messages: list[Message] = []
+    async with contextlib.aclosing(follower.batches()) as batches:
+        async for batch in batches:
+            messages += batch.messages
+            if messages and messages[-1].position >= last:
+                break
+    return messages

@@ -7,34 +7,33 @@ from typing import Final
 
 from contracts.access.people import NotAnAddress, person_id
 from services.notify import view
-from services.notify.received.headers import Headers, Mailbox
+from services.notify.received.headers import Headers
 from services.notify.threading import ReplyAddresses, ReplyTo, ticket_of
 from services.runtime.replica import Replica
 
 _RECIPIENTS: Final = ("Delivered-To", "X-Original-To", "Envelope-To", "To", "Cc")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Origin:
-    """Whom an e-mail says that it is from. `person` follows from the address; None: no single address."""
+    """Whom an e-mail says that it is from.
 
-    mailbox: Mailbox | None
+    `address` None: From has not exactly one; `person` follows from it, None for what is no address to us.
+    """
+
+    address: str | None
     person: str | None
-
-    @property
-    def address(self) -> str | None:
-        return None if self.mailbox is None else self.mailbox.address
 
 
 def origin(headers: Headers) -> Origin:
     """The one author of an e-mail."""
-    boxes = headers.mailboxes("From")
-    if len(boxes) != 1 or len(headers.all("From")) != 1:
-        return Origin(mailbox=None, person=None)
+    author = headers.author()
+    if author is None:
+        return Origin(None, None)
     try:
-        return Origin(mailbox=boxes[0], person=person_id(boxes[0].address))
+        return Origin(author, person_id(author))
     except NotAnAddress:
-        return Origin(mailbox=boxes[0], person=None)
+        return Origin(author, None)
 
 
 class Recollection:

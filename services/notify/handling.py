@@ -66,6 +66,9 @@ RETRY: Final = Retry(deliveries=2_000, first_s=0.5, longest_s=60.0)
 CONCURRENCY: Final = 8
 """E-mails handled at once, each in memory."""
 
+TIMEOUT_S: Final = 30.0
+"""For one e-mail with all its files."""
+
 SMALL_PICTURE_BYTES: Final = 10 * 1024
 """A picture within the text that is no larger is a logo or a tracking pixel."""
 
@@ -98,7 +101,7 @@ class _Arrived:
         return Result(
             outcome=outcome,
             reason=reason,
-            sender=self.origin.address,
+            sender=self.origin.address or None,
             subject=self.kept.headers.text("Subject"),
             note=None if self.verdict is None else self.verdict.details,
         )
@@ -175,7 +178,7 @@ class Handling:
             schema=NotifyEvent,
             retry=RETRY,
             concurrency=CONCURRENCY,
-            timeout_s=30.0,
+            timeout_s=TIMEOUT_S,
         )
 
     async def handle(self, event: MailReceivedV1, position: int) -> None:

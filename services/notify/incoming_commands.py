@@ -8,6 +8,7 @@ from typing import Final
 
 from contracts import subjects
 from services.notify import incoming, incoming_events
+from services.notify.outgoing import Refusal
 from services.runtime import aggregate_commands, telemetry
 from services.runtime.aggregate_commands import AggregateCommands, Effect, Recording
 from services.runtime.ids import uuid7
@@ -36,7 +37,7 @@ class IncomingCommands:
     ) -> None:
         self._now = now
         self._mails: AggregateCommands[incoming.Incoming, incoming.IncomingFact] = AggregateCommands(
-            log, replica, cache, refusal=incoming.Refusal, certain=()
+            log, replica, cache, refusal=Refusal, certain=()
         )
 
     async def mail(self, received: str) -> incoming.Incoming | None:

@@ -19,7 +19,7 @@ from services.notify.handling import files_of
 from services.notify.incoming_commands import IncomingCommands
 from services.notify.kept import KeptMail, KeptMails
 from services.notify.queries import recorded_events
-from services.notify.received.html import sanitised
+from services.notify.received.html_shown import sanitised
 from services.notify.replies import Message, Replies
 from services.runtime.aggregate_commands import Effect
 from services.runtime.errors import NotFound, Refused, Unavailable

@@ -62,8 +62,8 @@ class ReceivingSettings(GuardSettings):
         default=None,
         ge=0,
         le=65535,
-        description="Port that takes e-mails in, from a mail server of yours; unset: none are, and e-mails say "
-        "that answers are not read. 0 takes any free one and logs it.",
+        description="Port that takes e-mails in, from a mail server of yours; unset: none are, and e-mails "
+        "say that answers are not read. 0 takes any free one and logs it.",
     )
     mail_in_host: str = Field(default="127.0.0.1", min_length=1, description="Address that it listens on.")
     mail_in_protocol: Literal["smtp", "lmtp"] = Field(
@@ -92,13 +92,13 @@ class ReceivingSettings(GuardSettings):
     )
     mail_in_own_check: bool = Field(
         default=False,
-        description="Whether SPF, DKIM and DMARC are checked here where no trusted server said anything. For a "
-        "listener that senders reach directly.",
+        description="Whether SPF, DKIM and DMARC are checked here where no trusted server said anything. For "
+        "a listener that senders reach directly.",
     )
     requests_creds: ReadableFile | None = Field(
         default=None,
-        description="NATS credentials file of the user `notify-requests`, which writes replies in the name of "
-        "their senders. Needed where NATS wants credentials and e-mails come in.",
+        description="NATS credentials file of the user `notify-requests`, which writes replies in the name "
+        "of their senders. Needed where NATS wants credentials and e-mails come in.",
     )
 
     @field_validator("requests_creds")

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import Final
 
 from services.notify.incoming import Delivery
-from services.notify.received.authentic import OwnCheck, Verdict, by_trusted_server
+from services.notify.received.authentic import Verdict, by_trusted_server
 from services.notify.received.headers import Headers
+from services.notify.received.own_check import OwnCheck
 from services.runtime.errors import Unavailable
 
 WAIT_FOR_DNS: Final = timedelta(hours=1)

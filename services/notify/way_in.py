@@ -23,7 +23,7 @@ from services.notify.handling import Handling
 from services.notify.incoming_commands import IncomingCommands
 from services.notify.kept import KeptMails
 from services.notify.listener import Listener, listening
-from services.notify.received.authentic import OwnCheck
+from services.notify.received.own_check import OwnCheck
 from services.notify.replies import Replies
 from services.notify.returned import Returned
 from services.notify.senders import SenderChecks

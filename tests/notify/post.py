@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -49,8 +49,7 @@ class Post:
     async def send(self, message: EmailMessage | bytes, *, to: str, sender: str | None = None) -> str:
         """The id under which it was kept."""
         content = message if isinstance(message, bytes) else bytes(message)
-        envelope = sender if sender is not None else str(message["From"]).rpartition("<")[2].strip(">")  # type: ignore[index]
-        code, words = await self.hand_over(content, sender=envelope, recipient=to)
+        code, words = await self.hand_over(content, sender=_author(message, sender), recipient=to)
         assert code == 250, words
         return words.rpartition(" ")[2]
 
@@ -67,6 +66,12 @@ class Post:
 
     def close(self) -> None:
         self._reserved.release()
+
+
+def _author(message: EmailMessage | bytes, sender: str | None) -> str:
+    if sender is not None or isinstance(message, bytes):
+        return sender or ""
+    return str(message["From"]).rpartition("<")[2].strip(">")
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,7 @@ def answer(
     verdict: Verdict | None = Verdict(),
     message_id: str | None = None,
     subject: str | None = None,
-    **headers: str,
+    headers: Mapping[str, str] | None = None,
 ) -> EmailMessage:
     """A person's e-mail, as it comes from the mail server in front of us; an answer to one of ours."""
     message = EmailMessage()
@@ -105,8 +110,8 @@ def answer(
     if to_mail is not None:
         message["In-Reply-To"] = str(to_mail["Message-ID"])
         message["References"] = f"{to_mail['References'] or ''} {to_mail['Message-ID']}".strip()
-    for name, value in headers.items():
-        message[name.replace("_", "-")] = value
+    for name, value in (headers or {}).items():
+        message[name] = value
     message.set_content(text)
     return message
 
@@ -116,8 +121,3 @@ async def texts_of(system: System, number: str) -> list[str]:
     history = await system.caller.done("history", number=number)
     contents = [each["event"]["data"].get("content", {}) for each in history["events"]]
     return [content.get("text") or content.get("message") for content in contents if content]
-
-
-async def all_of(*work: Any) -> list[Any]:
-    """Everything at the same moment."""
-    return await asyncio.gather(*work)

@@ -25,12 +25,12 @@ from services.notify.incoming import Delivery
 from services.runtime.errors import Unavailable
 from services.runtime.ids import uuid7
 
-AT_ONCE: Final = 8
-"""E-mails in memory at the same moment; each may be as large as the limit."""
+MAX_CONNECTIONS: Final = 40
+"""At the same moment; what comes over each is in memory, and may be as large as the limit."""
 
 MAX_LINE_BYTES: Final = 1 << 20
 
-_BUSY: Final = "451 4.3.2 Too many e-mails at once, try again"
+_BUSY: Final = "451 4.3.2 Too many connections, try again"
 _NOT_KEPT: Final = "451 4.3.0 Cannot be kept now, try again"
 
 log = structlog.get_logger()
@@ -59,7 +59,7 @@ class Listener:
         self._take = take
         self._takes = takes
         self._takes_from = takes_from
-        self._room = asyncio.Semaphore(AT_ONCE)
+        self.connections = 0
         self._received = Counter(
             "casetrail_mails_received", "E-mails that came in, by the answer", ["answer"], registry=registry
         )
@@ -70,6 +70,8 @@ class Listener:
         """From those only who may hand over e-mails here."""
         if not self._takes_from(_peer(session)):
             return self._said("550 5.7.1 Not from this address")
+        if self.connections > MAX_CONNECTIONS:
+            return self._said(_BUSY)
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 2.1.0 OK"
@@ -87,24 +89,21 @@ class Listener:
 
     async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Keep it, put it on record, and only then say so."""
-        if self._room.locked():
-            return self._said(_BUSY)
-        async with self._room:
-            content = envelope.original_content or b""
-            delivery = Delivery(
-                id=uuid7(),
-                sender=_kept(envelope.mail_from or "", 320),
-                recipient=_kept(envelope.rcpt_tos[0], 320),
-                helo=_kept(str(session.host_name or ""), 255),
-                peer=_peer(session)[:64],
-                size=len(content),
-                sha256=hashlib.sha256(content).hexdigest(),
-            )
-            try:
-                await self._store.write(delivery.id, uuid7(), content, {})
-                position = await self._take(delivery)
-            except Unavailable:
-                return self._said(_NOT_KEPT)
+        content = envelope.original_content or b""
+        delivery = Delivery(
+            id=uuid7(),
+            sender=_kept(envelope.mail_from or "", 320),
+            recipient=_kept(envelope.rcpt_tos[0], 320),
+            helo=_kept(str(session.host_name or ""), 255),
+            peer=_peer(session)[:64],
+            size=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+        )
+        try:
+            await self._store.write(delivery.id, uuid7(), content, {})
+            position = await self._take(delivery)
+        except Unavailable:
+            return self._said(_NOT_KEPT)
         log.info("mail.received", received=delivery.id, size=delivery.size, position=position)
         return self._said(f"250 2.0.0 Kept as {delivery.id}")
 
@@ -118,14 +117,28 @@ class Listener:
         return answer
 
 
-class _LongLinesSMTP(SMTP):
+class _Counted:
+    """Takes part in a protocol: its listener knows how many connections there are."""
+
+    event_handler: Listener
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.event_handler.connections += 1
+        super().connection_made(transport)  # type: ignore[misc]  # of aiosmtpd
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.event_handler.connections -= 1
+        super().connection_lost(error)  # type: ignore[misc]  # of aiosmtpd
+
+
+class _Smtp(_Counted, SMTP):
     """Takes lines that are longer than RFC 5321 allows: to refuse them would lose what people wrote."""
 
     line_length_limit = MAX_LINE_BYTES
 
 
-class _LongLinesLMTP(LMTP):
-    """As `_LongLinesSMTP`."""
+class _Lmtp(_Counted, LMTP):
+    """As `_Smtp`."""
 
     line_length_limit = MAX_LINE_BYTES
 
@@ -147,7 +160,7 @@ async def listening(
 
     Raises OSError: it is taken.
     """
-    make = _LongLinesLMTP if protocol == "lmtp" else _LongLinesSMTP
+    make = _Lmtp if protocol == "lmtp" else _Smtp
     server = await asyncio.get_running_loop().create_server(
         lambda: make(
             listener,

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 image="$1"
-base=casetrail-base:local
+base=casetrail-base:bookworm
 nats="$(sed -n 's/^x-nats-image: *&nats-image *//p' deploy/compose.yaml)"
 kept="${CASETRAIL_BUILD_CACHE:-.casetrail/build}"
 mkdir -p "$kept"
@@ -19,8 +19,8 @@ if ! docker image inspect "$base" >/dev/null 2>&1; then
         mmdebstrap --quiet --variant=minbase --include=python3,ca-certificates \
             --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
             --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/info/*' \
-            "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$kept/base.tar.new" "${sources[@]}"
-        mv "$kept/base.tar.new" "$kept/base.tar"
+            "$(. /etc/os-release && echo "$VERSION_CODENAME")" "$kept/base.new.tar" "${sources[@]}"
+        mv "$kept/base.new.tar" "$kept/base.tar"
     fi
     docker import "$kept/base.tar" "$base" >/dev/null
 fi

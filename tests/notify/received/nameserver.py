@@ -18,7 +18,7 @@ import dns.rrset
 
 @dataclass
 class NameServer:
-    """`zone` maps a name in lower case and a type to records as in a zone file; what it has not does not exist.
+    """`zone` maps a name in lower case and a type to records as in a zone file; what it lacks does not exist.
 
     `silent` names get no answer, `broken` ones SERVFAIL, `long` ones only over TCP.
     """

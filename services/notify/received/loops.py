@@ -34,7 +34,8 @@ _REPORT: Final = ("multipart/report", "message/delivery-status", "message/dispos
 _DAEMON: Final = re.compile(r"(?:mailer-daemon|postmaster)(?:[+._-].*)?", re.IGNORECASE | re.DOTALL)
 _NO_REPLY: Final = re.compile(
     r"(?:(?:.*[+._-])?(?:(?:do[._-]?not|no)[._-]?(?:reply|respond)|nie[._-]?odpowiada[jcć])|bounces?|auto-?reply)"
-    r"(?:[+._-].*)?", re.IGNORECASE | re.DOTALL,
+    r"(?:[+._-].*)?",
+    re.IGNORECASE | re.DOTALL,
 )
 
 

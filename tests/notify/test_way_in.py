@@ -1,4 +1,4 @@
-"""From an answer in somebody's inbox to a reply on the ticket, or to the reason why it is none: all of it real."""
+"""From an answer in somebody's inbox to a reply on the ticket, or to why it is none: all of it real."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ async def test_an_agent_puts_a_waiting_e_mail_on_a_ticket_or_dismisses_it(runnin
 
 
 async def test_members_do_not_see_what_came_in_but_the_original_of_their_ticket(running: Running) -> None:
-    number, told = await running.told()
+    _, told = await running.told()
     message = answer("Oryginał.", sender=BEN, to=str(told["Reply-To"]), to_mail=told)
     handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
     jan = {"kind": "member", "id": person_id(JAN)}

@@ -1,4 +1,4 @@
-"""E-mails on the wire, read by a program that is none of ours and not Python's either (mailparse, in Rust)."""
+"""E-mails on the wire, read by a program that is none of ours and not Python: mailparse, in Rust."""
 
 from __future__ import annotations
 

@@ -273,6 +273,25 @@ async def test_who_may_send_for_whom(dns: NameServer, came: Came, expected: str)
     assert (await came.to(dns)).result == expected
 
 
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.31.0.1",
+        "192.168.1.1",
+        "::1",
+        "fd00::1",
+        "fe80::1%eth0",
+        "::ffff:10.1.2.3",
+    ],
+)
+async def test_a_server_of_ours_in_front_of_us_sends_for_nobody(dns: NameServer, peer: str) -> None:
+    dns.text("example.com", "v=spf1 +all")
+    assert (await replace(DIRECT, peer=peer).to(dns)).result == "fail"
+    assert (await replace(DIRECT, peer=peer, raw=SIGNED.raw).to(dns)).result == "pass"
+
+
 async def test_a_strict_policy_wants_the_very_domain_in_mail_from(dns: NameServer) -> None:
     dns.text("mail.example.com", f"v=spf1 ip4:{PEER} -all")
     dns.text("_dmarc.example.com", "v=DMARC1; p=none; aspf=s")

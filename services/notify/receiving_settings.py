@@ -92,8 +92,8 @@ class ReceivingSettings(GuardSettings):
     )
     mail_in_own_check: bool = Field(
         default=False,
-        description="Whether SPF, DKIM and DMARC are checked here. For a listener that senders reach directly: "
-        "excludes `CASETRAIL_MAIL_IN_TRUSTED`.",
+        description="Whether SPF, DKIM and DMARC are checked here. For a listener that senders reach "
+        "directly: excludes `CASETRAIL_MAIL_IN_TRUSTED`.",
     )
     requests_creds: ReadableFile | None = Field(
         default=None,

@@ -39,7 +39,7 @@ async def test_one_of_the_two_says_who_it_is() -> None:
 
 
 def test_both_at_once_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match="CASETRAIL_MAIL_IN_OWN_CHECK.*excludes"):
+    with pytest.raises(SettingsInvalid, match=r"CASETRAIL_MAIL_IN_OWN_CHECK.*excludes"):
         load(NotifySettings, mail_in_trusted=MX, mail_in_own_check=True, data_dir=tmp_path)
 
 

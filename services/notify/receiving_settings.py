@@ -80,26 +80,36 @@ class ReceivingSettings(GuardSettings):
         description="Domain of the addresses that answers and reports come back to, whose MX is your mail "
         "server; unset: that of `CASETRAIL_MAIL_FROM`.",
     )
-    mail_in_addresses: Annotated[str, AfterValidator(_addresses)] = Field(
-        default="",
+    mail_in_addresses: Annotated[str, AfterValidator(_addresses)] | None = Field(
+        default=None,
         description="Further addresses whose e-mails are taken, separated by commas. That of "
         "`CASETRAIL_MAIL_FROM` always is.",
     )
-    mail_in_trusted: str = Field(
-        default="",
+    mail_in_trusted: str | None = Field(
+        default=None,
         description="Names (`authserv-id`, RFC 8601) under which your mail server writes "
         "`Authentication-Results`, separated by commas. It must remove those that others wrote under them.",
     )
     mail_in_own_check: bool = Field(
         default=False,
-        description="Whether SPF, DKIM and DMARC are checked here where no trusted server said anything. For "
-        "a listener that senders reach directly.",
+        description="Whether SPF, DKIM and DMARC are checked here. For a listener that senders reach "
+        "directly: excludes `CASETRAIL_MAIL_IN_TRUSTED`.",
     )
     requests_creds: ReadableFile | None = Field(
         default=None,
         description="NATS credentials file of the user `notify-requests`, which writes replies in the name "
         "of their senders. Needed where NATS wants credentials and e-mails come in.",
     )
+
+    @field_validator("mail_in_own_check")
+    @classmethod
+    def _one_way_only(cls, is_own: bool, info: ValidationInfo) -> bool:
+        # Behind another server its own address is all that SPF would see, and often one that may send for us.
+        if is_own and info.data.get("mail_in_trusted"):
+            raise ValueError(
+                "excludes CASETRAIL_MAIL_IN_TRUSTED: either that server checks senders, or we do"
+            )
+        return is_own
 
     @field_validator("requests_creds")
     @classmethod
@@ -112,12 +122,12 @@ class ReceivingSettings(GuardSettings):
     @property
     def trusted_servers(self) -> frozenset[str]:
         """In lower case."""
-        return frozenset(each.lower() for each in listed(self.mail_in_trusted))
+        return frozenset(each.lower() for each in listed(self.mail_in_trusted or ""))
 
     @property
     def further_addresses(self) -> frozenset[str]:
         """As they are compared."""
-        return frozenset(normalised(each) for each in listed(self.mail_in_addresses))
+        return frozenset(normalised(each) for each in listed(self.mail_in_addresses or ""))
 
     def takes_from(self) -> Callable[[str], bool]:
         """Whether e-mails are taken from an IP address."""

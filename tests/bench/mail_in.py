@@ -1,4 +1,4 @@
-"""Answers by e-mail: from DATA to 250, and until they are replies, against a mail server that only says 250."""
+"""Answers by e-mail: from DATA to 250, and until they are replies, against a server that only says 250."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from nats.aio.msg import Msg
 
 
 def impatient() -> None:
-    """Have claims on e-mails run out after two seconds, and what was being handled come again after twelve."""
+    """Have claims on e-mails run out after two seconds, and what was in hand come again after twelve."""
     for name in ("outgoing", "view"):
         module = importlib.import_module(f"services.notify.{name}")
         vars(module)["CLAIM_LASTS"] = timedelta(seconds=2)

@@ -1,10 +1,12 @@
-"""From an answer in somebody's inbox to a reply on the ticket, or to the reason why it is none: all of it real."""
+"""From an answer in somebody's inbox to a reply on the ticket, or to why it is none: all of it real."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import json
+import smtplib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -17,7 +19,10 @@ import pytest_asyncio
 
 from contracts import subjects
 from contracts.access.people import person_id
+from contracts.client import Attachments
+from contracts.notify.events import Outcome
 from contracts.number import shown
+from contracts.requests import SentActor
 from services.attachments.app import attachments
 from services.attachments.settings import AttachmentsSettings
 from services.embedded.nats_server import NatsServer
@@ -35,6 +40,8 @@ __all__ = ["access", "caller", "nc", "server", "service"]
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SUPPORT = "support@casetrail.example"
+GONE = "zwrot@acme.example"
+"""Whose mailbox is there no more."""
 
 
 @dataclass
@@ -300,7 +307,7 @@ async def test_an_agent_puts_a_waiting_e_mail_on_a_ticket_or_dismisses_it(runnin
 
 
 async def test_members_do_not_see_what_came_in_but_the_original_of_their_ticket(running: Running) -> None:
-    number, told = await running.told()
+    _, told = await running.told()
     message = answer("Oryginał.", sender=BEN, to=str(told["Reply-To"]), to_mail=told)
     handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
     jan = {"kind": "member", "id": person_id(JAN)}
@@ -342,9 +349,10 @@ async def test_only_our_addresses_and_one_recipient_at_a_time_are_taken(running:
 
 
 async def test_a_hard_bounce_marks_the_address_and_tells_the_agent(running: Running) -> None:
+    await running.system.access.joined(running.system.caller.account, GONE)
     number, _ = await running.told()
     await running.system.caller.reply(number, "Sprawdzamy.", actor=AGENT)
-    told = (await running.arrived(BEN, 2))[-1]
+    told = (await running.arrived(GONE, 2))[-1]
     sent = next(mail for mail in (await running.system.done("mails", ticket=number))["mails"]
                 if mail["message_id"] == told["Message-ID"])  # fmt: skip
     report = (
@@ -353,7 +361,7 @@ async def test_a_hard_bounce_marks_the_address_and_tells_the_agent(running: Runn
         b'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
         b"--b\r\nContent-Type: text/plain\r\n\r\nIt could not be delivered.\r\n"
         b"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.acme.example\r\n\r\n"
-        b"Final-Recipient: rfc822; " + BEN.encode() + b"\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+        b"Final-Recipient: rfc822; " + GONE.encode() + b"\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
         b"--b--\r\n"
     )
     (path,) = (sender for sender, message in running.mail.senders if message == told["Message-ID"])
@@ -362,12 +370,12 @@ async def test_a_hard_bounce_marks_the_address_and_tells_the_agent(running: Runn
     assert (handled.data.outcome, handled.data.ticket) == ("bounced", number)
     (notice,) = await running.arrived(OLA, 1)
     assert "5.1.1" in text(notice)
-    assert BEN in text(notice)
+    assert GONE in text(notice)
     await running.system.caller.reply(number, "Jeszcze jedno.", actor=AGENT)
 
     async def given_up() -> bool:
         mails = (await running.system.done("mails", ticket=number, state="dead"))["mails"]
-        return any(mail["email"] == BEN for mail in mails)
+        return any(mail["email"] == GONE for mail in mails)
 
     assert await until(given_up)
 
@@ -386,3 +394,108 @@ async def _asked(running: Running, name: str, **body: object) -> dict[str, Any]:
     )
     found: dict[str, Any] = json.loads(reply.data)
     return found
+
+
+async def test_a_flood_on_one_ticket_is_for_people_to_look_at(running: Running) -> None:
+    number, told = await running.told()
+    address = str(told["Reply-To"])
+    mails = [answer(f"Nr {turn}.", sender=BEN, to=address, to_mail=told) for turn in range(33)]
+    received = [await running.post.send(mail, to=address) for mail in mails]
+    outcomes = [(await running.post.became(each)).data.outcome for each in received]
+    assert outcomes.count(Outcome.REPLIED) >= 30
+    assert outcomes[-1] == "quarantined"
+    texts = await texts_of(running.system, number)
+    assert len(texts) == 1 + outcomes.count(Outcome.REPLIED)
+    assert texts[1:4] == ["Nr 0.", "Nr 1.", "Nr 2."]
+
+
+async def test_a_text_longer_than_a_reply_is_there_whole_as_a_file(running: Running, tmp_path: Path) -> None:
+    number, told = await running.told()
+    words = "".join(f"Zdanie numer {turn} tej długiej opowieści.\n" for turn in range(3_000))
+    message = answer(words, sender=BEN, to=str(told["Reply-To"]), to_mail=told)
+    settings = load(AttachmentsSettings, data_dir=tmp_path / "files")
+    async with attachments(context(running.system.nc, settings, "attachments")):
+        handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
+        assert handled.data.outcome == "replied"
+        history = await running.system.caller.done("history", number=number)
+        content = history["events"][-1]["event"]["data"]["content"]
+        assert content["text"].startswith("Zdanie numer 0 tej")
+        assert "e-mail.txt" in content["text"]
+        (file,) = content["attachments"]
+        _, kept = await Attachments(running.system.nc).download(
+            file["id"], account=running.system.caller.account, actor=_jan()
+        )
+    assert kept.decode().rstrip() == words.rstrip()
+
+
+async def test_an_e_mail_without_a_word_or_a_file_waits_for_people(running: Running) -> None:
+    number, told = await running.told()
+    message = answer("\n\n", sender=BEN, to=str(told["Reply-To"]), to_mail=told)
+    handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
+    assert (handled.data.outcome, handled.data.reason) == ("unassigned", "no_text")
+    assert await texts_of(running.system, number) == ["Od wczoraj."]
+
+
+async def test_lmtp_is_spoken_too_and_others_are_not_let_in(running: Running, tmp_path: Path) -> None:
+    number, told = await running.told()
+    address = str(told["Reply-To"])
+    message = answer("Po LMTP.", sender=BEN, to=address, to_mail=told)
+
+    def over_lmtp(port: int) -> None:
+        with smtplib.LMTP("127.0.0.1", port) as client:
+            client.sendmail(BEN, [address], bytes(message))
+
+    post = Post(running.system)
+    with contextlib.closing(post):
+        async with running.system.notify(running.mail, "lmtp", **post.settings, mail_in_protocol="lmtp"):
+            await asyncio.to_thread(over_lmtp, post.port)
+            await until(lambda: _has(running, number, "Po LMTP."))
+        other = {**post.settings, "mail_in_peers": "10.0.0.0/8"}
+        async with running.system.notify(running.mail, "closed", **other):
+            code, words = await post.hand_over(bytes(message), sender=BEN, recipient=address)
+    assert (code, words.partition(" ")[0]) == (550, "5.7.1")
+
+
+async def test_what_cannot_be_handled_now_is_handled_later(running: Running) -> None:
+    """No attachments service runs: the reply waits, with its file, until there is one."""
+    number, told = await running.told()
+    message = answer("Z plikiem.", sender=BEN, to=str(told["Reply-To"]), to_mail=told)
+    message.add_attachment(PNG, maintype="image", subtype="png", filename="a.png")
+    received = await running.post.send(message, to=str(told["Reply-To"]))
+    page = await running.system.done("received", ticket=number)
+    assert page["mails"] == []
+    settings = load(AttachmentsSettings, data_dir=running.system.directory / "files")
+    async with attachments(context(running.system.nc, settings, "attachments")):
+        handled = await running.post.became(received)
+    assert handled.data.outcome == "replied"
+    history = await running.system.caller.done("history", number=number)
+    assert len(history["events"][-1]["event"]["data"]["content"]["attachments"]) == 1
+
+
+async def _has(running: Running, number: str, text_: str) -> bool:
+    return text_ in await texts_of(running.system, number)
+
+
+def _jan() -> SentActor:
+    return SentActor.model_validate({"kind": "member", "id": person_id(JAN)}, strict=False)
+
+
+async def test_twenty_megabytes_come_in_and_their_files_stand_on_the_ticket(
+    running: Running, tmp_path: Path
+) -> None:
+    number, told = await running.told()
+    message = answer("Eksport w załączeniu.", sender=BEN, to=str(told["Reply-To"]), to_mail=told)
+    rows = b"".join(b"%d;zajete;2026-11-25\n" % row for row in range(280_000))
+    for name in ("a.csv", "b.csv"):
+        message.add_attachment(rows, maintype="text", subtype="csv", filename=name)
+    assert len(bytes(message)) > 15_000_000
+    settings = load(AttachmentsSettings, data_dir=tmp_path / "files")
+    async with attachments(context(running.system.nc, settings, "attachments")):
+        handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
+    assert handled.data.outcome == "replied"
+    history = await running.system.caller.done("history", number=number)
+    files = history["events"][-1]["event"]["data"]["content"]["attachments"]
+    assert [(each["name"], each["size"]) for each in files] == [("a.csv", len(rows)), ("b.csv", len(rows))]
+    too_large = b"Subject: x\r\n\r\n" + b"x" * 76 * (27 << 20 >> 6)
+    code, _ = await running.post.hand_over(too_large, sender=BEN, recipient=SUPPORT)
+    assert code == 552

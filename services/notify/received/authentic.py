@@ -29,10 +29,13 @@ from services.notify.received.authentication_results import Result, Results, res
 from services.notify.received.domains import aligned, ascii_domain, domain_of, organisation
 from services.notify.received.headers import Headers
 
-MAX_RESULTS: Final = 50
-"""Headers that are read, and results in each of them; servers write fewer than ten."""
+MAX_HEADERS: Final = 50
+"""Headers that are read; servers write one for each filter."""
 
 Outcome = Literal["pass", "fail", "none", "temperror"]
+
+_DMARC_FAILS: Final = frozenset({"fail", "softfail", "quarantine", "reject"})
+"""What servers write: the registered word is the first; rspamd names the policy that it would follow."""
 
 _MAX_DETAILS: Final = 300
 _BY: Final = re.compile(r"(?:^|\s)by\s+\[?([^\s;\[\]]+)", re.IGNORECASE)
@@ -93,10 +96,10 @@ def _block(headers: Headers, trusted: frozenset[str]) -> list[Results]:
             hops += 1
             if block or (hops > 1 and not _is_own(value, trusted)):
                 break
-        elif name == "authentication-results" and len(block) < MAX_RESULTS:
+        elif name == "authentication-results" and len(block) < MAX_HEADERS:
             found = results(value)
             if found is not None and found.server in trusted:
-                block.append(Results(found.server, found.results[:MAX_RESULTS]))
+                block.append(found)
     return block
 
 
@@ -114,9 +117,9 @@ def _is_own(received: str, trusted: frozenset[str]) -> bool:
 def _by_dmarc(author: str, block: list[Results]) -> Verdict | None:
     found = [(each, of.server) for of in block for each in of.results if each.method == "dmarc"]
     for each, server in found:
-        if each.result == "fail":
+        if each.result in _DMARC_FAILS:
             domain = _domain(each, "header.from")
-            return Verdict.of("fail", server, f"dmarc=fail header.from={domain} by {server}")
+            return Verdict.of("fail", server, f"dmarc={each.result} header.from={domain} by {server}")
     if not found or any(each.result != "pass" for each, _ in found):
         return None
     each, server = found[0]

@@ -9,7 +9,7 @@ cd "$(dirname "$0")/../.."
 image="$1"
 base=casetrail-base:bookworm
 nats="$(sed -n 's/^x-nats-image: *&nats-image *//p' deploy/compose.yaml)"
-kept="${CASETRAIL_BUILD_CACHE:-.casetrail/build}"
+kept="${CASETRAIL_BUILD_CACHE:-build/images}"
 mkdir -p "$kept"
 
 if ! docker image inspect "$base" >/dev/null 2>&1; then

@@ -9,8 +9,8 @@ import pytest
 from tests.deploy.composition import engine_is_there
 from tests.deploy.rendered import TOOLS
 
-# testcontainers would start a container that cleans up, from an image that cannot be pulled everywhere, and look
-# for published ports elsewhere than on this machine.
+# testcontainers would start a container that cleans up, from an image that cannot be pulled everywhere, and
+# look for published ports elsewhere than on this machine.
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 os.environ.setdefault("TESTCONTAINERS_CONNECTION_MODE", "docker_host")
 os.environ.setdefault("TESTCONTAINERS_HOST_OVERRIDE", "127.0.0.1")

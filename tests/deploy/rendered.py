@@ -61,7 +61,7 @@ def containers(objects: Sequence[Object]) -> Iterator[tuple[Object, Object]]:
 
 def selects(selector: Object, workload: Object) -> bool:
     """Whether a label selector, given as labels, takes its pods."""
-    return selector.items() <= pod_of(workload)["metadata"]["labels"].items()
+    return bool(selector.items() <= pod_of(workload)["metadata"]["labels"].items())
 
 
 @cache

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import httpx2
-import lxml.html
+import lxml.html  # type: ignore[import-untyped]
 import pytest
 from nats.aio.client import Client
 

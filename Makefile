@@ -46,7 +46,7 @@ chart: $(READY) $(TOOLS)/.ready ## lint, render and validate the chart and the D
 	$(BIN)/pytest -q tests/deploy -m "not docker"
 
 docker: $(READY) $(TOOLS)/.ready ## build the images and try the composition in containers (minutes; root, or an engine)
-	deploy/offline/engine.sh sh -c 'deploy/offline/images.sh $(IMAGE) && CASETRAIL_IMAGE=$(IMAGE) $(BIN)/pytest -s -m docker tests/deploy'
+	deploy/offline/engine.sh sh -c 'deploy/offline/images.sh $(IMAGE) && CASETRAIL_IMAGE=$(IMAGE) $(BIN)/pytest -m docker tests/deploy'
 
 lint: $(READY) ## style, types, import rules, published contracts
 	$(BIN)/ruff check .

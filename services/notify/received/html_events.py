@@ -13,7 +13,7 @@ from typing import Final
 
 from lxml import etree  # type: ignore[import-untyped]
 
-MAX_HTML_CHARACTERS: Final = 2_000_000
+MAX_HTML_CHARACTERS: Final = 1_000_000
 
 SKIPPED: Final = frozenset(
     {

@@ -78,7 +78,49 @@ def _found(lines: list[Line], subject: str, sent: str | None) -> Reply:
     if rest and segments[-1].is_open:
         segments[-1].lines += rest
         rest = []
-    return _Folding(segments, rest).reply()
+    return _Folding(_with_citations(segments), rest).reply()
+
+
+def _with_citations(segments: Sequence[Segment]) -> list[Segment]:
+    """The pieces; a quote of something else than what is answered is new text like that around it.
+
+    Nobody says whose it is, and it stands amid new text, or is introduced (`The page says:`), or is not ours.
+    """
+    found: list[Segment] = []
+    is_cited = False
+    for at, segment in enumerate(segments):
+        above = found[-1] if found and found[-1].is_new else None
+        if segment.is_new and above is not None and is_cited:
+            above.lines += segment.lines
+            continue
+        is_cited = (
+            above is not None
+            and not segment.is_new
+            and segment.how is How.QUOTES
+            and all(each.is_new for each in found)
+            and (
+                segment.is_foreign
+                or _shown(above.lines).endswith(":")
+                or any(_own(each.lines)[0] for each in segments[at + 1 : at + 2] if each.is_new)
+            )
+        )
+        if is_cited and above is not None:
+            above.lines += segment.lines
+        else:
+            found.append(segment)
+    return found
+
+
+def _own(lines: list[Line]) -> tuple[list[Line], list[Line]]:
+    """New lines without signature and footers; and these."""
+    end = without_footers(lines)
+    begin = signature_at(lines[:end])
+    if begin is None:
+        return lines[:end], lines[end:]
+    signature = lines[begin:end]
+    own = next((i for i, line in enumerate(signature) if is_postscript(line)), len(signature))
+    above = without_footers(lines[:begin])
+    return lines[:above] + signature[own:], lines[above:begin] + signature[:own] + lines[end:]
 
 
 class _Folding:
@@ -97,12 +139,11 @@ class _Folding:
         for at in self._quotes:
             if how is How.INLINE and at < self._with_text[-1]:
                 self._texts[at] = self._context(at)
-            elif self._is_cited(at):
-                self._texts[at] = _shown(self._segments[at].lines)
             else:
                 self._fold(at, self._segments[at].head + self._segments[at].lines)
+        text = "\n\n".join(text for text in self._texts if text)
         return Reply(
-            text="\n\n".join(text for text in (*self._texts, self._rest) if text),
+            text=f"{text}\n{self._rest}" if text and self._rest else text or self._rest,
             folded="\n".join(line.raw for lines in self._folded for line in lines).strip("\n"),
             how=how,
         )
@@ -119,23 +160,14 @@ class _Folding:
         order = (How.DELIMITER, How.HEADERS, How.MARKUP, How.ATTRIBUTION, How.QUOTES)
         return min((self._segments[at].how for at in self._quotes), key=order.index)
 
-    def _is_cited(self, at: int) -> bool:
-        """Whether the author seems to quote something else than what is answered.
-
-        Nobody says whose it is; it stands amid new text, or is introduced (`The page says:`), or is not ours.
-        """
-        segment = self._segments[at]
-        if segment.how is not How.QUOTES or segment.head or not self._with_text:
-            return False
-        if segment.is_foreign or self._with_text[0] < at < self._with_text[-1]:
-            return True
-        above = self._texts[at - 1] if at else ""
-        return above.endswith(":")
-
     def _context(self, at: int) -> str:
         """The end of what is quoted before an answer: whole paragraphs, as many as have few lines."""
         lines = self._segments[at].lines
-        begin = max((i + 1 for i in range(len(lines)) if signs.delimiter_at(lines, i)), default=0)
+        first = next((i for i, line in enumerate(lines) if not line.is_blank), 0)
+        begin = max(
+            (i + count for i in range(len(lines)) if (count := signs.delimiter_at(lines, i))),
+            default=first + signs.attribution_at(lines, first)[0],
+        )
         end = len(lines)
         while end > begin and lines[end - 1].is_blank:
             end -= 1
@@ -147,20 +179,11 @@ class _Folding:
         return _shown(lines[kept:end])
 
     def _new(self, at: int) -> str:
-        """What is left of new lines without signature and footers."""
-        lines = self._segments[at].lines
         if self._segments[at].how is How.FORWARDED:
-            return _shown(lines)
-        end = without_footers(lines)
-        begin = signature_at(lines[:end])
-        if begin is None:
-            self._fold(at, lines[end:])
-            return _shown(lines[:end])
-        signature = lines[begin:end]
-        own = next((i for i, line in enumerate(signature) if is_postscript(line)), len(signature))
-        above = without_footers(lines[:begin])
-        self._fold(at, lines[above:begin] + signature[:own] + lines[end:])
-        return _shown(lines[:above] + signature[own:])
+            return _shown(self._segments[at].lines)
+        own, added = _own(self._segments[at].lines)
+        self._fold(at, added)
+        return _shown(own)
 
     def _fold(self, at: int, lines: Sequence[Line]) -> None:
         self._folded[at] += lines

@@ -125,7 +125,7 @@ def attribution_at(lines: Sequence[Line], at: int) -> tuple[int, bool]:
         group = lines[at : at + count]
         if len(group) < count or group[-1].is_blank or group[-1].depth != first.depth:
             break
-        text = joined(group)
+        text = joined(group).strip("- ")
         if len(text) > MAX_LINE:
             break
         if _is_attribution(text) or (count == 1 and _is_named(text)):

@@ -323,7 +323,9 @@ class _Lines(Target):
             element.mark = Mark.ATTRIBUTION
             self._marks.append(Mark.ATTRIBUTION)
         if not element.quotes and (
-            not _QUOTE_CONTAINERS.isdisjoint(classes) or name.startswith("yahoo_quoted")
+            not _QUOTE_CONTAINERS.isdisjoint(classes)
+            or "yahoo_quoted" in name
+            or (element.tag == "div" and attributes.get("name") == "quote")  # GMX, web.de
         ):
             self._break()
             element.quotes = True

@@ -101,7 +101,7 @@ def _with_citations(segments: Sequence[Segment]) -> list[Segment]:
             and (
                 segment.is_foreign
                 or _shown(above.lines).endswith(":")
-                or any(_own(each.lines)[0] for each in segments[at + 1 : at + 2] if each.is_new)
+                or any(_shown(_own(each.lines)[0]) for each in segments[at + 1 : at + 2] if each.is_new)
             )
         )
         if is_cited and above is not None:

@@ -81,7 +81,12 @@ class _Segments:
         if count := signs.delimiter_at(self._lines, self._at):
             self._delimiter(count)
         elif signs.is_forwarded(line) and not self._has_quote():
-            self._forwarded()
+            if line.depth == 0 and self._ours_follows():
+                self._headed(1, How.DELIMITER, is_open=True)
+            elif self._ours_follows():
+                self._quote([])
+            else:
+                self._forwarded()
         elif line.depth:
             self._quote([])
         elif head := self._head():
@@ -132,7 +137,8 @@ class _Segments:
 
     def _headed(self, count: int, how: How, *, is_open: bool) -> None:
         head = self._lines[self._at : self._at + count]
-        if self._forwards and how in (How.HEADERS, How.MARKUP) and not self._has_quote():
+        passed_on = self._forwards and how in (How.HEADERS, How.MARKUP) and not self._ours_follows()
+        if passed_on and not self._has_quote():
             self._forwarded()
             return
         self._at += count
@@ -190,8 +196,12 @@ class _Segments:
                 return head
         return []
 
+    def _ours_follows(self) -> bool:
+        """Whether what begins here is our own e-mail: who answers by passing it on need not send it to us."""
+        return _has_delimiter(self._lines[self._at : self._at + 2 * MAX_BEFORE_DELIMITER])
+
     def _forwarded(self) -> None:
-        """All the rest is kept, but for our own e-mail in it."""
+        """All the rest is kept."""
         begin = self._at
         lines = self._lines[begin:]
         self._found.append(Segment(is_new=True, lines=lines, how=How.FORWARDED))
@@ -215,5 +225,7 @@ def _says_whose(quoted: Sequence[Line]) -> bool:
     """Whether the line that says whose words they are stands in the quote (Apple)."""
     first = next((index for index, line in enumerate(quoted) if not line.is_blank), None)
     return first is not None and bool(
-        signs.attribution_at(quoted, first)[0] or signs.headers_at(quoted, first)
+        signs.attribution_at(quoted, first)[0]
+        or signs.headers_at(quoted, first, announced=True)
+        or signs.introduces(quoted[first])
     )

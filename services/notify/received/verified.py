@@ -10,7 +10,7 @@ from typing import Final
 from services.notify.received.lines import Line
 from services.notify.received.segments import How, Segment
 
-MAX_SENT_CHARACTERS: Final = 200_000
+MAX_SENT_CHARACTERS: Final = 100_000
 _MANY_WORDS: Final = 4
 """A line with so many words is believed to be ours wherever they stand in our e-mail."""
 

@@ -176,6 +176,14 @@ def test_an_e_mail_passed_on_within_a_quote_is_no_new_text() -> None:
     assert _of(text).text == "Thanks."
 
 
+@pytest.mark.parametrize("subject", ["Fwd: Our feed", "FW: Our feed"])
+@pytest.mark.parametrize("begin", ["---------- Forwarded message ---------\n" + HEADERS, HEADERS])
+def test_our_own_e_mail_passed_on_to_us_is_folded(subject: str, begin: str) -> None:
+    text = f"Yes, on Tuesday.\n\n{begin}{DELIMITERS['en']}\n\nShall we reset the feed on Tuesday?\n"
+    found = _of(text, subject=subject)
+    assert (found.text, found.how) == ("Yes, on Tuesday.", How.DELIMITER)
+
+
 # Limits
 
 
@@ -217,15 +225,25 @@ LINES: Final = st.lists(
 )
 PIECES: Final = st.lists(
     st.sampled_from(
-        [
-            "New words", "> quoted", ">> deeper", "", "-- ", "--", "Sent from my iPhone", "________________",
-            "On Tue, 24 Nov 2026 at 10:05, Casetrail <support@mail.example> wrote:", DELIMITERS["en"],
-            "> " + DELIMITERS["pl"], "-----Original Message-----", "From: a@b.example", "To: c@d.example",
-            "Sent: Tuesday", "Subject: x", "---------- Forwarded message ---------", "PS: more", "wrote:", "##-",
-        ]
+        (
+            *(
+                "New words",
+                "> quoted",
+                ">> deeper",
+                "",
+                "-- ",
+                "--",
+                "Sent from my iPhone",
+                "________________",
+            ),
+            "On Tue, 24 Nov 2026 at 10:05, Casetrail <support@mail.example> wrote:",
+            *(DELIMITERS["en"], f"> {DELIMITERS['pl']}", "##-", "wrote:", "PS: more"),
+            *("-----Original Message-----", "---------- Forwarded message ---------"),
+            *("From: a@b.example", "To: c@d.example", "Sent: Tuesday", "Subject: x"),
+        )
     ),
     max_size=25,
-)  # fmt: skip
+)
 
 
 @given(LINES | PIECES, st.sampled_from(["", "Re: x", "Fwd: x"]), st.none() | st.just(OURS))

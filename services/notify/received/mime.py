@@ -223,12 +223,14 @@ class _Part:
         if not boundary:
             return
         line = re.compile(
-            rb"(?:^|(?<=\n)|(?<=\r))--"
+            rb"--"
             + re.escape(boundary[:200].encode("utf-8", "surrogateescape"))
-            + rb"(--)?[ \t]*(?:\r\n|\n|\r|$)"
+            + rb"(--)?[ \t]*(?:\r\n|\n|\r|\Z)"
         )
         begin: int | None = None
         for found in line.finditer(self._raw, self.body, self.end):
+            if found.start() > self.body and self._raw[found.start() - 1] not in b"\r\n":
+                continue
             if begin is not None:
                 yield begin, self._before_line_end(begin, found.start())
             begin = found.end()

@@ -81,12 +81,20 @@ def test_subjects_and_file_names_are_read_however_they_are_written() -> None:
         assert _only(read(_mixed(part))).name == "żółw.pdf", disposition
 
 
-def test_a_picture_in_the_text_has_its_content_id() -> None:
-    mail = read(
-        _mixed("Content-Type: image/png; name=a.png\nContent-ID: <a@b>\nContent-Disposition: inline\n\nx")
-    )
+@pytest.mark.parametrize(
+    ("html", "inline"),
+    [
+        ('<img src="cid:a@b">', True),
+        ("<img src='CID:a%40b'>", True),
+        ('<img src="cid:other">', False),
+        ("cid:a@b", False),
+    ],
+)
+def test_a_picture_is_inline_if_the_html_shows_it(html: str, inline: bool) -> None:
+    picture = "Content-Type: image/png; name=a.png\nContent-ID: <a@b>\nContent-Disposition: inline\n\nx"
+    mail = read(_mixed(f"Content-Type: text/html\n\n{html}", picture))
     assert _only(mail) == Attachment(
-        name="a.png", media_type="image/png", content=b"x", inline=True, content_id="a@b"
+        name="a.png", media_type="image/png", content=b"x", inline=inline, content_id="a@b"
     )
 
 

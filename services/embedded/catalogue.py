@@ -10,7 +10,8 @@ from typing import Final
 class ServiceEntry:
     """A service. `run` is `module:function`: it takes its settings from the environment, and returns the
     exit code once SIGTERM or SIGINT has ended it. `nats_user` is a name in `credentials.permissions`.
-    `keys` are settings that each name a file with a random key. What `sends_mail` is given a mail server."""
+    `keys` are settings that each name a file with a random key. What `sends_mail` is given a mail server, and
+    what `has_pages` a port that browsers reach, and the development provider to sign in with."""
 
     name: str
     run: str
@@ -18,6 +19,7 @@ class ServiceEntry:
     description: str
     keys: tuple[str, ...] = ()
     sends_mail: bool = False
+    has_pages: bool = False
 
 
 CATALOGUE: Final = (
@@ -54,5 +56,13 @@ CATALOGUE: Final = (
         description="E-mails: what is to be sent, and what became of it",
         keys=("CASETRAIL_LINK_KEY_FILE",),
         sends_mail=True,
+    ),
+    ServiceEntry(
+        name="portal",
+        run="services.portal.app:main",
+        nats_user="portal",
+        description="The web pages, on which partners ask and read and agents answer",
+        keys=("CASETRAIL_SESSION_KEY_FILE",),
+        has_pages=True,
     ),
 )

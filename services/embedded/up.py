@@ -248,13 +248,16 @@ class _System:
             | {"CASETRAIL_DATA_DIR": str(directory)}
             | {setting: str(key_file(self._data / "keys", setting)) for setting in entry.keys}
             | (self._mail if entry.sends_mail else {})
-            | (environment(self._web.ports[name], self._identity_port) if entry.has_pages else {}),
+            | (self._web_environment(name) if entry.has_pages else {}),
             on_line=partial(self._out.line, name),
             inherit=[self._lock],
         )
         self._services.append(service)
         await service.start_again()
         self._keep(name, service)
+
+    def _web_environment(self, name: str) -> dict[str, str]:
+        return environment(self._web.ports[name], self._identity_port, self._data / "keys")
 
     @property
     def _has_identity(self) -> bool:

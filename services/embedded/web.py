@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from services.embedded.identity import issuer
+from services.embedded.key_files import key_file
 from services.embedded.ports import HOST, PortTaken, ReservedPort, is_taken
 
 DEFAULT_PORT: Final = 8080
+_SECRET: Final = "CASETRAIL_OIDC_CLIENT_SECRET_FILE"
 
 
 def url(port: int) -> str:
@@ -47,8 +50,11 @@ class WebPorts:
         return url(next(iter(self.ports.values()), DEFAULT_PORT))
 
 
-def environment(port: int, identity_port: int | None) -> dict[str, str]:
-    """The settings of a service with pages. What the environment says of signing in comes first."""
+def environment(port: int, identity_port: int | None, keys: Path) -> dict[str, str]:
+    """The settings of a service with pages. What the environment says of signing in comes first.
+
+    `keys` is where the client secret is, which the development provider takes whatever it is.
+    """
     listening = {"CASETRAIL_PORTAL_PORT": str(port), "CASETRAIL_PORTAL_HOST": HOST}
     if identity_port is None or os.environ.get("CASETRAIL_OIDC_ISSUER"):
         return listening
@@ -56,5 +62,6 @@ def environment(port: int, identity_port: int | None) -> dict[str, str]:
         "CASETRAIL_ENV": "development",
         "CASETRAIL_OIDC_DEVELOPMENT": "true",
         "CASETRAIL_OIDC_ISSUER": issuer(identity_port),
+        _SECRET: str(key_file(keys, _SECRET)),
         "CASETRAIL_PUBLIC_URL": os.environ.get("CASETRAIL_PUBLIC_URL") or url(port),
     }

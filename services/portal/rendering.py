@@ -1,4 +1,4 @@
-"""From templates to pages: Jinja with autoescape, our assets, numbers and times as people of a language read them."""
+"""From templates to pages: Jinja with autoescape, our assets, numbers and times as people read them."""
 
 from __future__ import annotations
 
@@ -63,14 +63,16 @@ class Templates:
         environment.install_gettext_translations(translations[language], newstyle=True)  # type: ignore[attr-defined]
         environment.globals["asset"] = self._asset
         environment.globals["language"] = language
-        environment.filters.update(filters(language, now))
+        environment.filters.update(filters(language, now, translations[language].gettext))
         return environment
 
     def _asset(self, name: str) -> str:
         return f"/assets/{self._assets[name]}"
 
 
-def filters(language: Language, now: Callable[[], datetime]) -> Mapping[str, Callable[..., Any]]:
+def filters(
+    language: Language, now: Callable[[], datetime], gettext: Callable[[str], str]
+) -> Mapping[str, Callable[..., Any]]:
     """What templates may pipe values through."""
 
     def number(value: str) -> str:
@@ -99,9 +101,7 @@ def filters(language: Language, now: Callable[[], datetime]) -> Mapping[str, Cal
     def ago(value: datetime) -> str:
         past = value - now()
         if past > timedelta(seconds=-60):
-            return str(
-                format_timedelta(timedelta(0), granularity="minute", add_direction=False, locale=language)
-            )
+            return gettext("just now")
         return str(format_timedelta(past, add_direction=True, locale=language))
 
     def time_element(value: datetime, form: str = "moment") -> Markup:

@@ -11,7 +11,7 @@ live();
 // Times, in the zone of whoever reads them.
 function localTimes(root) {
   const language = document.documentElement.lang;
-  const exact = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "long" });
+  const exact = new Intl.DateTimeFormat(language, { dateStyle: "long", timeStyle: "long", hourCycle: "h23" });
   for (const element of root.querySelectorAll("time[data-local]")) {
     const at = new Date(element.dateTime);
     element.title = exact.format(at);
@@ -20,7 +20,7 @@ function localTimes(root) {
       const isToday = at.toDateString() === today.toDateString();
       const options = isToday ? {} : { day: "numeric", month: "short" };
       if (at.getFullYear() !== today.getFullYear()) options.year = "numeric";
-      element.textContent = at.toLocaleString(language, { ...options, hour: "2-digit", minute: "2-digit" });
+      element.textContent = at.toLocaleString(language, { ...options, hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     }
   }
 }
@@ -68,7 +68,8 @@ function drafts() {
   }
 }
 
-// What the server sends is new in a list: times are made local, and it is said to who cannot see it.
+// What the server sends while the page is open; when access is gone, so is the page.
 function live() {
   document.addEventListener("htmx:after:swap", () => localTimes(document));
+  document.addEventListener("gone", () => location.reload());
 }

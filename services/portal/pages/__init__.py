@@ -8,13 +8,17 @@ from typing import Final
 
 from starlette.routing import Route
 
-from services.portal.pages import front, preferences, tickets
+from services.portal.pages import attachments, front, live, preferences, ticket, ticket_actions, tickets
 from services.portal.site import Site
 
 PAGES: Final[tuple[Callable[[Site], list[Route]], ...]] = (
     front.routes,
     preferences.routes,
     tickets.routes,
+    live.routes,
+    ticket.routes,
+    ticket_actions.routes,
+    attachments.routes,
 )
 
 _TAKES_FILES: Final = re.compile(r"(?:/desk)?/tickets/[^/]+/reply")

@@ -12,7 +12,7 @@ from services.embedded.key_files import key_file
 from services.embedded.ports import HOST, PortTaken, ReservedPort, is_taken
 
 DEFAULT_PORT: Final = 8080
-_SECRET: Final = "CASETRAIL_OIDC_CLIENT_SECRET_FILE"
+_CLIENT_FILE: Final = "CASETRAIL_OIDC_CLIENT_SECRET_FILE"
 
 
 def url(port: int) -> str:
@@ -62,6 +62,6 @@ def environment(port: int, identity_port: int | None, keys: Path) -> dict[str, s
         "CASETRAIL_ENV": "development",
         "CASETRAIL_OIDC_DEVELOPMENT": "true",
         "CASETRAIL_OIDC_ISSUER": issuer(identity_port),
-        _SECRET: str(key_file(keys, _SECRET)),
+        _CLIENT_FILE: str(key_file(keys, _CLIENT_FILE)),
         "CASETRAIL_PUBLIC_URL": os.environ.get("CASETRAIL_PUBLIC_URL") or url(port),
     }

@@ -22,9 +22,8 @@ from contracts.client import NotFound, Refused, RequestFailed, ServiceUnavailabl
 from contracts.wording import Language
 from services.portal.rendering import Templates
 from services.portal.security import BodyTooLarge
-from services.portal.site import LANGUAGE_COOKIE
+from services.portal.site import chosen_language
 from services.runtime import errors
-from services.signin.words import preferred_language
 
 RETRY_AFTER_S: Final = 5
 BROKER_AWAY: Final = (nats.errors.Error, APIError, TimeoutError, OSError)
@@ -42,7 +41,8 @@ class Failures:
     def shown(self, request: Request, status: int, reason: str | None = None) -> Response:
         """The page of a status; `reason` in the visitor's language, where there is more to say."""
         language = _language(request)
-        html = self.templates.render("failure.html", language, visit=None, status=status, reason=reason)
+        visit = getattr(request.state, "visit", None)
+        html = self.templates.render("failure.html", language, visit=visit, status=status, reason=reason)
         headers = {"content-language": language}
         if status in {429, 503}:
             headers["retry-after"] = str(RETRY_AFTER_S)
@@ -102,12 +102,4 @@ class Failures:
 
 def _language(request: Request) -> Language:
     """The language of the visit, if it came that far."""
-    known: Language | None = getattr(request.state, "language", None)
-    if known is not None:
-        return known
-    match request.cookies.get(LANGUAGE_COOKIE):
-        case "pl":
-            return "pl"
-        case "en":
-            return "en"
-    return preferred_language(request.headers.get("accept-language"))
+    return chosen_language(request, getattr(request.state, "language", None))

@@ -1,4 +1,4 @@
-"""News of tickets as they happen: which ticket, up to which position of the log. What happened, pages ask for.
+"""News of tickets as they happen: which ticket, up to which position of the log. What happened, pages ask.
 
 One consumer per process follows the log of tickets; whoever waits for a ticket, or for any of an account, is
 woken. Nothing of a ticket is kept here, so there is nothing to protect: what a page then shows it gets from

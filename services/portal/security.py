@@ -1,6 +1,6 @@
 """What holds for every request and every answer, whatever the page: one ASGI layer around all of them.
 
-- What changes something comes from a page of ours (`Sec-Fetch-Site`, else `Origin`); cookies are SameSite=Lax.
+- What changes something comes from a page of ours: `Sec-Fetch-Site`, else `Origin`; cookies are SameSite=Lax
 - A body is no larger than its page takes.
 - Strangers get so many requests a minute of what needs no sign-in.
 - Pages load from here only, run no script but ours, are framed nowhere and kept in no shared cache.
@@ -49,7 +49,7 @@ Refuse = Callable[[Request, int], Response]
 
 
 class RateLimit:
-    """So many requests a minute of one address (IPv6: one /64). Counted in this process, forgotten with it."""
+    """So many requests a minute of one address (IPv6: one /64). Counted in this process, and no further."""
 
     def __init__(self, per_minute: int, now_s: Callable[[], float] = time.monotonic) -> None:
         self._per_minute = per_minute

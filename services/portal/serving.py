@@ -60,7 +60,7 @@ async def served(
 
 
 def listen(settings: PortalSettings) -> socket.socket:
-    """The socket that browsers reach. Raises SettingsInvalid when the port or the address is not to be had."""
+    """The socket that browsers reach. Raises SettingsInvalid when the port or address is not to be had."""
     listener = socket.socket(socket.AF_INET6 if ":" in settings.portal_host else socket.AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

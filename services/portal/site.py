@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from nats.aio.client import Client
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from contracts.client import call
-from contracts.envelope import Actor, ActorKind, Via
+from contracts.envelope import Actor, ActorKind
 from contracts.requests import Answered, Sent, SentActor
 from contracts.wording import LANGUAGES, Language
 from services.guard.guard import Guard
@@ -92,11 +92,16 @@ class Visit:
         self.request = request
         self.session = session
         self._person = person
-        self.language: Language = _language(request, person, session)
+        self.language: Language = chosen_language(
+            request,
+            None if person is None else person.language,
+            None if session is None else session.language,
+        )
         self._ = site.templates.gettext(self.language)
         self._seen = site.positions.read(request)
         self._wrote: dict[str, int] = {}
         request.state.language = self.language
+        request.state.visit = self  # for the page of a failure
 
     @property
     def person(self) -> Person:
@@ -132,7 +137,7 @@ class Visit:
         return await call(self.site.nc, subject, request, answer_type, timeout_s=ANSWER_WITHIN_S)
 
     def at_least(self, log: str) -> int:
-        """The position of a log (`tickets`, `access`, `intake`) that a query of this browser must have seen."""
+        """The position of a log (`tickets`, `access`, `intake`) that a query of this browser must show."""
         return max(self._seen.get(log, 0), self._wrote.get(log, 0))
 
     def wrote(self, log: str, position: int) -> None:
@@ -204,17 +209,9 @@ def remember(response: Response, site: Site, cookie: str, value: str) -> None:
     )
 
 
-def via(kind: ActorKind) -> Via:
-    """By which way a command of this capacity comes in."""
-    return Via.DESK if kind is ActorKind.AGENT else Via.PORTAL
-
-
-def _language(request: Request, person: Person | None, session: Session | None) -> Language:
-    chosen = (
-        request.cookies.get(LANGUAGE_COOKIE),
-        None if person is None else person.language,
-        None if session is None else session.language,
-    )
-    spoken: Mapping[str, Language] = {each: each for each in LANGUAGES}
-    found = next((spoken[each] for each in chosen if each in spoken), None)
-    return found or cast("Language", preferred_language(request.headers.get("accept-language")))
+def chosen_language(request: Request, *otherwise: str | None) -> Language:
+    """What the browser remembers, else the first of `otherwise` that we speak, else what it asks for."""
+    spoken: Mapping[str | None, Language] = {each: each for each in LANGUAGES}
+    wanted = (request.cookies.get(LANGUAGE_COOKIE), *otherwise)
+    found = next((spoken[each] for each in wanted if each in spoken), None)
+    return found or preferred_language(request.headers.get("accept-language"))

@@ -1,4 +1,4 @@
-"""The pages of signing in and out: what there is to show, and plain HTML for it that loads and runs nothing."""
+"""The pages of signing in and out: what there is to show, and plain HTML for it, which loads nothing."""
 
 from __future__ import annotations
 

@@ -29,8 +29,9 @@ from nats.aio.client import Client
 from playwright.async_api import Browser, BrowserContext
 from prometheus_client import CollectorRegistry
 
+from contracts.access import requests as requests_of_access
 from contracts.access.people import person_id
-from contracts.client import Tickets
+from contracts.client import Tickets, call
 from contracts.envelope import ActorKind
 from contracts.requests import SentActor
 from contracts.subjects import inbox_prefix
@@ -157,6 +158,25 @@ class System:
         )
         return done.position
 
+    async def join(self, email: str, account: str, *, invited_by: str = ANNA) -> str:
+        """Make somebody a member of another account; returns the person's id."""
+        invite = requests_of_access.InviteMember(
+            command_id=new_id(), account=account, actor=member(invited_by), email=email
+        )
+        invited = await call(self.cli, requests_of_access.INVITE, invite, requests_of_access.InvitationSent)
+        accept = requests_of_access.AcceptInvitation(
+            command_id=new_id(), actor=member(email), token=invited.token
+        )
+        await call(self.cli, requests_of_access.ACCEPT, accept, requests_of_access.MemberJoined)
+        return invited.person
+
+    async def leave(self, person: str, account: str, *, removed_by: str = ANNA) -> None:
+        """Take a member's access away."""
+        remove = requests_of_access.RemoveMember(
+            command_id=new_id(), account=account, actor=member(removed_by), person=person
+        )
+        await call(self.cli, requests_of_access.REMOVE, remove, requests_of_access.AccountDone)
+
     async def ticket(self, number: str, *, at_least: int = 0) -> requests.Ticket:
         """The ticket as an agent sees it."""
         return await self.tickets.get(
@@ -266,9 +286,7 @@ async def running(
                 **settings,
             },
         )
-        await stack.enter_async_context(
-            portal(context(await connect("portal"), loaded, "portal"), listener)
-        )
+        await stack.enter_async_context(portal(context(await connect("portal"), loaded, "portal"), listener))
         yield System(server, directory, origin, issuer, cli, connect, stack)
 
 

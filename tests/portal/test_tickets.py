@@ -55,8 +55,9 @@ async def test_a_mistyped_number_is_told(system: System) -> None:
 
 async def test_filters_live_in_the_address_and_counts_are_told(system: System) -> None:
     title = word()
-    opened, closed = await system.open(OLIVIA, account="nova-bookings", title=title), await system.open(
-        OLIVIA, account="nova-bookings", title=title
+    opened, closed = (
+        await system.open(OLIVIA, account="nova-bookings", title=title),
+        await system.open(OLIVIA, account="nova-bookings", title=title),
     )
     await system.close(KATARZYNA, closed, account="nova-bookings")
     olivia = await system.browser(OLIVIA)

@@ -1,4 +1,4 @@
-"""What happens while a page is open, by server-sent events: new entries of a ticket, and that a list has news.
+"""What happens while a page is open, by server-sent events: entries of a ticket, and that a list has news.
 
 A stream ends by itself after a minute, and the browser comes back for the next one, signed in or not; whoever
 loses access loses it at once.

@@ -8,9 +8,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from contracts.wording import LANGUAGES, Language, Wording
+from contracts.wording import Language, Wording
 from services.portal.rendering import Templates
-from services.portal.site import LANGUAGE_COOKIE
+from services.portal.site import chosen_language
 from services.signin import words
 from services.signin.failures import SignInFailed
 from services.signin.pages import sign_in_path
@@ -81,8 +81,7 @@ class SignInPages:
         name: str = "",
         **more: Any,
     ) -> Response:
-        chosen = request.cookies.get(LANGUAGE_COOKIE)
-        language = next((each for each in LANGUAGES if each == chosen), language)
+        language = chosen_language(request, language)
         html = self.templates.render(
             "signing_in.html",
             language,

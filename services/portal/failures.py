@@ -43,7 +43,7 @@ class Failures:
         language = _language(request)
         visit = getattr(request.state, "visit", None)
         html = self.templates.render("failure.html", language, visit=visit, status=status, reason=reason)
-        headers = {"content-language": language}
+        headers: dict[str, str] = {"content-language": language}
         if status in {429, 503}:
             headers["retry-after"] = str(RETRY_AFTER_S)
         return HTMLResponse(html, status, headers)

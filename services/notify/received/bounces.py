@@ -42,8 +42,8 @@ _MESSAGE_ID: Final = re.compile(
 class Bounce:
     """Whom an e-mail did not reach: for good (`hard`), or not yet or not now (`soft`).
 
-    `returned_message_id` is the e-mail that comes back, as the report has it; `status` the code of RFC 3463 of
-    the first failure. Anybody can write a report: believe it only about an e-mail of ours to that address.
+    `returned_message_id` is the e-mail that comes back, as the report has it; `status` the code of RFC 3463
+    of the first failure. Anybody can write a report: believe it only about an e-mail of ours to that address.
     """
 
     hard: tuple[str, ...]
@@ -109,8 +109,11 @@ class _Report:
             if (value := _plain(message.get(name))) and name not in self.copy:
                 self.copy[name] = value
         if self.returned is None:
-            found = self._original or next(iter(_MESSAGE_ID.findall(self.text)), None)
-            self.returned = found or _id(message.get("Original-Message-ID"))
+            self.returned = self._named() or _id(message.get("Original-Message-ID"))
+
+    def _named(self) -> str | None:
+        """The e-mail that comes back, where the report names it and does not have it."""
+        return self._original or next(iter(_MESSAGE_ID.findall(self.text)), None)
 
     def _copied(self, part: Message, depth: int) -> Message:
         self._parts += 1

@@ -8,17 +8,19 @@ import itertools
 import sys
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from playwright.async_api import Browser, ColorScheme
+from playwright.async_api import Browser
 
 from services.runtime import logs
 from tests.browser import chromium
 from tests.portal.gallery import PEOPLE, Sight, furnished, sights
 from tests.portal.system import System, running
 
+Scheme = Literal["light", "dark"]
+
 WIDTHS: Final = {"wide": 1280, "narrow": 375}
-SCHEMES: Final[tuple[ColorScheme, ...]] = ("light", "dark")
+SCHEMES: Final[tuple[Scheme, ...]] = ("light", "dark")
 LANGUAGES: Final = ("en", "pl")
 
 
@@ -53,7 +55,7 @@ async def _of(
     directory: Path,
     look: str,
     width: str,
-    scheme: ColorScheme,
+    scheme: Scheme,
     language: str,
 ) -> int:
     if not pages:

@@ -1,4 +1,4 @@
-"""Every page against WCAG 2.2 AA, by axe and by the keyboard: both languages, wide and narrow, light and dark."""
+"""Every page against WCAG 2.2 AA, by axe and by the keyboard: both languages, wide, narrow, light, dark."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
 from playwright.async_api import Browser, Page
 
 from tests.browser import chromium
@@ -32,15 +32,16 @@ _NEXT: Final = """() => {
     if (!e || e === document.body) return null;
     const style = getComputedStyle(e), box = e.getBoundingClientRect();
     const seen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0
-        || style.boxShadow !== 'none' || e.matches('input[type=radio], input[type=checkbox], input[type=file]')
-        || e.tagName === 'IFRAME';
+        || style.boxShadow !== 'none' || e.tagName === 'IFRAME'
+        || e.matches('input[type=radio], input[type=checkbox], input[type=file]');
     e.dataset.reached = '1';
     return { what: e.outerHTML.slice(0, 120), seen, there: box.width > 0 && box.height > 0 };
 }"""
 _LEFT: Final = """() => [...document.querySelectorAll(
         'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')]
     .filter(e => !e.disabled && !e.dataset.reached && e.checkVisibility({visibilityProperty: true})
-        && !(e.type === 'radio' && document.querySelector(`input[name="${CSS.escape(e.name)}"][data-reached]`)))
+        && !(e.type === 'radio'
+            && document.querySelector(`input[name="${CSS.escape(e.name)}"][data-reached]`)))
     .map(e => e.outerHTML.slice(0, 120))"""
 
 

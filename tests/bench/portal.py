@@ -1,4 +1,4 @@
-"""Pages of the portal at 100,000 tickets, one portal process, against a server of constant pages of the same size."""
+"""Pages of the portal at 100,000 tickets, one portal process, against a server of constant pages."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ async def run(directory: Path) -> None:
         await _until_there(portal, cookies, f"/tickets/{number}")
         print(f"{TICKETS:,} tickets, {OF_ACME:,} of the account; one portal process")
         print(
-            "   page                  clients   pages/s   p50 ms   p99 ms   first byte ms      KB   raw/s   ratio"
+            "   page                  clients   pages/s   p50 ms   p99 ms   1st byte ms     KB   raw/s   ratio"
         )
         for name, path in pages.items():
             for clients in CLIENTS:
@@ -69,7 +69,8 @@ async def run(directory: Path) -> None:
                 p = statistics.quantiles(whole, n=100)
                 print(
                     f"   {name:20}  {clients:7}   {rate:7.0f}   {p[49] * 1e3:6.1f}   {p[98] * 1e3:6.1f}   "
-                    f"{statistics.median(first) * 1e3:13.1f}   {len(content) / 1e3:5.1f}   {raw:5.0f}   {rate / raw:5.3f}"
+                    f"{statistics.median(first) * 1e3:11.1f}   {len(content) / 1e3:4.1f}   "
+                    f"{raw:5.0f}   {rate / raw:5.3f}"
                 )
 
 

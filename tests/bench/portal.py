@@ -57,9 +57,7 @@ async def run(directory: Path) -> None:
         pages = {"list of tickets": "/tickets", f"ticket, {REPLIES} replies": f"/tickets/{number}"}
         await _until_there(portal, cookies, f"/tickets/{number}")
         print(f"{TICKETS:,} tickets, {OF_ACME:,} of the account; one portal process")
-        print(
-            "   page                  clients   pages/s   p50 ms   p99 ms   1st byte ms     KB   raw/s   ratio"
-        )
+        print("   page                  clients   pages/s   p50 ms   p99 ms   1st byte    KB   raw/s   ratio")
         for name, path in pages.items():
             for clients in CLIENTS:
                 content = await _get(portal, cookies, path)

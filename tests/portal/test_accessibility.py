@@ -30,9 +30,10 @@ WAYS: Final[tuple[dict[str, Any], ...]] = (
 _NEXT: Final = """() => {
     const e = document.activeElement;
     if (!e || e === document.body) return null;
-    const style = getComputedStyle(e), box = e.getBoundingClientRect();
-    const seen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0
-        || style.boxShadow !== 'none' || e.tagName === 'IFRAME'
+    const box = e.getBoundingClientRect();
+    const shows = style => style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0
+        || style.boxShadow !== 'none';
+    const seen = shows(getComputedStyle(e)) || shows(getComputedStyle(e, '::after')) || e.tagName === 'IFRAME'
         || e.matches('input[type=radio], input[type=checkbox], input[type=file]');
     e.dataset.reached = '1';
     return { what: e.outerHTML.slice(0, 120), seen, there: box.width > 0 && box.height > 0 };

@@ -1,4 +1,4 @@
-"""Hostile input into every form of every page: a clear answer each time, and nothing stored of the refused."""
+"""Hostile input into every form of every page: a clear answer, and nothing stored of what was refused."""
 
 from __future__ import annotations
 

@@ -98,6 +98,7 @@ class _Batch:
         self._cursor = cursor
         self._opened: dict[str, dict[str, Any]] = {}
         self._changed: dict[str, dict[str, Any]] = {}
+        self._waiting_changed: dict[str, dict[str, Any]] = {}
         self._identifiers: list[tuple[str, str, int]] = []
         self._submissions: list[tuple[str, int]] = []
         self._texts: list[tuple[int, str]] = []
@@ -174,6 +175,8 @@ class _Batch:
         waits = row["status"] == "open" and not row["updated_by"].startswith(_AGENT)
         if waits == waited:
             return
+        if row["number"] in self._changed:
+            self._waiting_changed[row["number"]] = row
         row["unanswered_since"] = document.content["time"] if waits else None
         row["unanswered_position"] = document.position if waits else None
         self._count(row["account"], **{UNANSWERED: 1 if waits else -1})
@@ -194,10 +197,14 @@ class _Batch:
         insert_rows(self._cursor, "tickets", [tuple(row.values()) for row in self._opened.values()])
         self._cursor.executemany(
             "UPDATE tickets SET status = :status, updated_by = :updated_by, updated_at = :updated_at, "
-            "revision = :revision, position = :position, replies = :replies, "
-            "unanswered_since = :unanswered_since, unanswered_position = :unanswered_position "
+            "revision = :revision, position = :position, replies = :replies "
             "WHERE opened_position = :opened_position",
             list(self._changed.values()),
+        )
+        self._cursor.executemany(  # apart: SQLite rewrites every index of a column that is set, changed or not
+            "UPDATE tickets SET unanswered_since = :unanswered_since, "
+            "unanswered_position = :unanswered_position WHERE opened_position = :opened_position",
+            list(self._waiting_changed.values()),
         )
         insert_rows(self._cursor, "identifiers", self._identifiers)
         # One has one ticket. Were there ever another, it must be shown like any other: the first stays here.

@@ -33,7 +33,7 @@ class Desk(Site):
         return cls(needs=needs, **{each.name: getattr(site, each.name) for each in fields(Site)})
 
     def page(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-        """An endpoint for who is signed in and may. Others are told as much as of any page that there is not."""
+        """An endpoint for who is signed in and may. For others it is a page that there is not."""
 
         async def checked(visit: Visit) -> Response:
             if not visit.person.for_the_platform:

@@ -201,7 +201,8 @@ class _Batch:
             "WHERE opened_position = :opened_position",
             list(self._changed.values()),
         )
-        self._cursor.executemany(  # apart: SQLite rewrites every index of a column that is set, changed or not
+        # Apart, because SQLite rewrites every index of a column that is set, whether or not it changed.
+        self._cursor.executemany(
             "UPDATE tickets SET unanswered_since = :unanswered_since, "
             "unanswered_position = :unanswered_position WHERE opened_position = :opened_position",
             list(self._waiting_changed.values()),

@@ -72,7 +72,9 @@ class DeskSystem:
         query = requests.GetReceived(actor=_TERMINAL, received=received)
         async with asyncio.timeout(15):
             while True:
-                with contextlib.suppress(NotFound):  # the answer to its sender may be quicker than the replica
+                with contextlib.suppress(
+                    NotFound
+                ):  # the answer to its sender may be quicker than the replica
                     record = await call(
                         self.system.cli, requests.RECEIVED_MAIL, query, requests.ReceivedRecord
                     )

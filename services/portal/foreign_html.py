@@ -1,8 +1,8 @@
 """HTML that strangers wrote, by itself in a frame that can do nothing.
 
-It comes cleaned (`services.notify` leaves words, structure and links). Even so it is an answer of its own, with
-a policy under which nothing runs, nothing loads but one style that is named by its hash, and no form, link
-or frame leads anywhere: the sandbox gives it an origin that is nobody's.
+It comes cleaned (`services.notify` leaves words, structure and links). Even so it is an answer of its own,
+with a policy under which nothing runs, nothing loads but one style that is named by its hash, and no form,
+link or frame leads anywhere: the sandbox gives it an origin that is nobody's.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The desk as a browser gets it: tickets of all accounts, replying and closing at once, new partners, auditors."""
+"""The desk as a browser gets it: tickets of all accounts, reply and close, new partners, auditors."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def test_a_reply_and_a_closing_are_one_act_however_often_it_is_sent(desk: 
     ticket = await desk.system.ticket(number)
     assert (ticket.revision, ticket.replies, ticket.status) == (3, 1, "closed")
     assert ticket.closing is not None
-    assert (ticket.closing.reason, ticket.closing.closed_by) == ("solved", acting(KATARZYNA))
+    assert (ticket.closing.reason, ticket.closing.closed_by.id) == ("solved", acting(KATARZYNA).id)
 
 
 async def test_nothing_is_closed_when_the_reply_is_not_taken(desk: DeskSystem) -> None:

@@ -141,7 +141,7 @@ async def _ticket(visit: Visit, typed: str, problems: Problems) -> Ticket | None
         problems.add("number", visit._("Enter a ticket number."))
         return None
     if not is_number(typed):
-        problems.add("number", visit._("This is no ticket number: it has ten digits, such as 483-029-1746."))
+        problems.add("number", visit._("This is no ticket number: it has ten digits, such as 483-029-1741."))
         return None
     query = tickets.GetTicket(
         actor=visit.actor(DESK.kind), number=spelled(typed), at_least=visit.at_least("tickets")

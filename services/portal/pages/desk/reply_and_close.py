@@ -16,13 +16,13 @@ from contracts import wording
 from contracts.client import NotFound, Refused
 from contracts.tickets import requests
 from contracts.tickets.events import CloseReason
+from contracts.tickets.requests import TicketStatus
 from services.portal import forms
 from services.portal.failures import UNAVAILABLE
 from services.portal.pages import ticket as ticket_page
-from services.portal.reading import number_of, read_ticket
+from services.portal.reading import number_of, read_events, read_ticket
 from services.portal.sides import DESK
 from services.portal.site import Site, Visit
-from services.runtime.ids import derived_id
 
 _SENT: Final = 303
 
@@ -38,12 +38,13 @@ async def reply_and_close(visit: Visit) -> Response:
     reason = str(visit.request.path_params["reason"])
     if reason not in {each.value for each in DESK.close_reasons}:
         raise HTTPException(404)
-    form = await visit.request.form(max_files=forms.MAX_FILES, max_fields=forms.MAX_FIELDS)
-    # Not `forms.command_id`: of a form without one, this and the reply must not draw two.
-    command = derived_id("close", forms.text(form, "command_id"))
-    answer = await ticket_page.reply(visit, side=DESK)
-    if answer.status_code != _SENT:
-        return answer  # nothing was done; it has all that was written
+    async with visit.request.form(max_files=forms.MAX_FILES, max_fields=forms.MAX_FIELDS) as form:
+        sent = forms.text(form, "command_id")
+        if not await _is_replied(visit, sent):
+            answer = await ticket_page.reply(visit, side=DESK)
+            if answer.status_code != _SENT:
+                return answer  # nothing was done; it has all that was written
+    command = forms.second_command_id(sent)
     try:
         ticket = await read_ticket(visit, DESK)
         asked = requests.CloseTicket(
@@ -62,6 +63,18 @@ async def reply_and_close(visit: Visit) -> Response:
         return _half_done(visit, 503, reason=reason, command=command)
     visit.wrote("tickets", done.position)
     return visit.redirect(f"{DESK.ticket(done.number)}#event-{done.revision}")
+
+
+async def _is_replied(visit: Visit, command: str) -> bool:
+    """Whether the ticket was closed after the form's reply: then the form comes a second time.
+
+    The page of the ticket would not take it, for on a closed ticket it no longer takes the reply's files.
+    """
+    ticket = await read_ticket(visit, DESK)
+    if ticket.status is TicketStatus.OPEN:
+        return False
+    entries = await read_events(visit, DESK, ticket.number, at_least=ticket.position)
+    return any(entry.command == command and entry.is_own for entry in entries)
 
 
 def _half_done(

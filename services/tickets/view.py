@@ -60,11 +60,9 @@ class TicketsView:
                 ON tickets ({columns}) WHERE unanswered_position IS NOT NULL"""
             for name, columns in (
                 ("newest", "opened_position"),
-                ("newest_of_account", "account, opened_position"),
                 ("longest", "unanswered_position"),
                 ("longest_of_account", "account, unanswered_position"),
                 ("longest_by_topic", "topic, unanswered_position"),
-                ("longest_of_account_by_topic", "account, topic, unanswered_position"),
             )
         ),
         """CREATE TABLE IF NOT EXISTS counts (

@@ -29,6 +29,7 @@ from services.embedded.announce import summary
 from services.embedded.catalogue import CATALOGUE, ServiceEntry
 from services.embedded.child import Child
 from services.embedded.identity import NAME as IDENTITY
+from services.embedded.inbox.answer import VOUCHES_AS
 from services.embedded.keep import keep_running
 from services.embedded.key_files import key_file
 from services.embedded.lock import data_lock
@@ -311,6 +312,7 @@ class _System:
             "CASETRAIL_SMTP_TLS": "none",
             "CASETRAIL_MAIL_IN_HOST": HOST,
             "CASETRAIL_MAIL_IN_PORT": str(self._answers_port.number),
+            "CASETRAIL_MAIL_IN_TRUSTED": VOUCHES_AS,
             "CASETRAIL_MAIL_FROM": os.environ.get("CASETRAIL_MAIL_FROM") or "support@casetrail.example",
             "CASETRAIL_PUBLIC_URL": os.environ.get("CASETRAIL_PUBLIC_URL") or self._web.first,
         }

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from contracts.access.roles import MemberRole, PlatformRole
+from contracts.access.roles import MemberRole, Permission, Permissions, PlatformRole, of_platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,15 @@ class Person:
     @property
     def is_auditor(self) -> bool:
         return PlatformRole.AUDITOR.value in self.roles
+
+    @property
+    def for_the_platform(self) -> Permissions:
+        """What it may in every account."""
+        return of_platform(role for role in PlatformRole if role.value in self.roles)
+
+    def may(self, permission: Permission) -> bool:
+        """Whether it may something in every account."""
+        return permission in self.for_the_platform
 
     def manages(self, account: str) -> bool:
         """Whether it is an administrator of the account."""
@@ -86,6 +95,30 @@ class Directory:
     def account_name(self, account: str) -> str:
         """What people call the account; its id, if it has no name."""
         return self._accounts.get(account, account)
+
+    @property
+    def accounts(self) -> Mapping[str, str]:
+        """What people call each account, by its id."""
+        return self._accounts
+
+    def account_called(self, typed: str) -> str | None:
+        """The account with this id or name, in any case; or the only one whose name has it as a part."""
+        wanted = typed.strip().casefold()
+        if wanted in self._accounts:
+            return wanted
+        named = {account: name.casefold() for account, name in self._accounts.items()}
+        for fits in (
+            [account for account, name in named.items() if name == wanted],
+            [account for account, name in named.items() if wanted in name],
+        ):
+            if len(fits) == 1:
+                return fits[0]
+        return None
+
+    def people_of(self, account: str) -> list[Person]:
+        """The members of an account, by name."""
+        members = [person for person in self._people.values() if account in person.memberships]
+        return sorted(members, key=lambda person: (person.name or person.email).casefold())
 
     def _known(self, person: str) -> Person:
         return self._people.get(person) or Person(person, "")

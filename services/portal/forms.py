@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Mapping
@@ -24,6 +25,11 @@ _COMMAND_ID: Final = re.compile(r"[0-9a-f]{32}")
 def new_command_id() -> str:
     """An id for the command that a form will send: sent twice, it has one effect."""
     return secrets.token_hex(16)
+
+
+def second_command_id(first: str) -> str:
+    """The id of the second command of a form that does two; it follows from the first's."""
+    return hashlib.sha256(f"second\0{first}".encode()).hexdigest()[:32]
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from contracts.text import AccountId
 from services.guard.settings import GuardSettings
 from services.runtime.settings import SettingsInvalid, problem
 from services.signin.settings import SignInSettings
@@ -31,6 +32,11 @@ class PortalSettings(SignInSettings, GuardSettings):
         default="127.0.0.1",
         min_length=1,
         description="Addresses and networks, separated by commas, whose `X-Forwarded-For` tells who asks.",
+    )
+
+    interest_account: AccountId = Field(
+        default="new-partners",
+        description="Account that gets the requests of new partners, as intake has it.",
     )
 
     def assets_dir(self) -> Path:

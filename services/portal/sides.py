@@ -23,5 +23,10 @@ class Side:
         return f"{self.base}/tickets/{number}"
 
 
+def is_desk(path: str) -> bool:
+    """Whether the page of a path is the desk's."""
+    return path == DESK.base or path.startswith(f"{DESK.base}/")
+
+
 PARTNER: Final = Side(ActorKind.MEMBER, Via.PORTAL, "", (CloseReason.SOLVED, CloseReason.DUPLICATE))
 DESK: Final = Side(ActorKind.AGENT, Via.DESK, "/desk", tuple(CloseReason))

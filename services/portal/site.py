@@ -18,11 +18,12 @@ from contracts.wording import LANGUAGES, Language
 from services.guard.guard import Guard
 from services.portal.directory import Directory, Person
 from services.portal.live import News
-from services.portal.navigation import Place, places
+from services.portal.navigation import Place, other_side, places
 from services.portal.positions import Positions
 from services.portal.read_marks import ReadMarks
 from services.portal.rendering import Templates
 from services.portal.settings import PortalSettings
+from services.portal.sides import is_desk
 from services.signin.pages import sign_in_path
 from services.signin.returning import own_path
 from services.signin.routes import SignIn
@@ -103,6 +104,7 @@ class Visit:
         self._ = site.templates.gettext(self.language)
         self._seen = site.positions.read(request)
         self._wrote: dict[str, int] = {}
+        self.waiting_mails = 0
         request.state.language = self.language
         request.state.visit = self  # for the page of a failure
 
@@ -178,7 +180,16 @@ class Visit:
     @property
     def places(self) -> list[Place]:
         """The navigation, with the place that this page belongs to marked."""
-        return places(self._person, self.request.url.path, self._)
+        return places(self._person, self.request.url.path, self._, waiting_mails=self.waiting_mails)
+
+    @property
+    def other_side(self) -> Place | None:
+        """Where somebody who is both a member and of the platform can go."""
+        return other_side(self._person, self.request.url.path, self._)
+
+    @property
+    def is_at_the_desk(self) -> bool:
+        return is_desk(self.request.url.path)
 
     @property
     def accounts(self) -> list[tuple[str, str]]:

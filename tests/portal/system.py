@@ -270,7 +270,10 @@ async def running(
         if mail is not None:
             await serve(
                 "notify", notify, NotifySettings,
-                **{"public_url": origin, "mail_from": "support@casetrail.example", **link_key, **mail},
+                **{
+                    "nats_url": server.url, "public_url": origin, "mail_from": "support@casetrail.example",
+                    **link_key, **mail,
+                },
             )  # fmt: skip
         cli = await connect("cli")
         await introduce(cli)

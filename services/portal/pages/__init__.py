@@ -8,7 +8,17 @@ from typing import Final
 
 from starlette.routing import Route
 
-from services.portal.pages import attachments, front, live, preferences, ticket, ticket_actions, tickets
+from services.portal.pages import (
+    attachments,
+    desk,
+    front,
+    live,
+    originals,
+    preferences,
+    ticket,
+    ticket_actions,
+    tickets,
+)
 from services.portal.site import Site
 
 PAGES: Final[tuple[Callable[[Site], list[Route]], ...]] = (
@@ -19,9 +29,11 @@ PAGES: Final[tuple[Callable[[Site], list[Route]], ...]] = (
     ticket.routes,
     ticket_actions.routes,
     attachments.routes,
+    originals.routes,
+    desk.routes,
 )
 
-_TAKES_FILES: Final = re.compile(r"(?:/desk)?/tickets/[^/]+/reply")
+_TAKES_FILES: Final = re.compile(r"(?:/desk)?/tickets/[^/]+/reply(?:-and-close/[^/]+)?")
 
 
 def takes_files(path: str) -> bool:

@@ -8,7 +8,23 @@ from typing import Final
 
 from starlette.routing import Route
 
-from services.portal.pages import attachments, front, live, preferences, ticket, ticket_actions, tickets
+from services.portal.pages import (
+    attachments,
+    draft,
+    front,
+    help,
+    interest,
+    invitation,
+    live,
+    mail,
+    people,
+    preferences,
+    profile,
+    submission,
+    ticket,
+    ticket_actions,
+    tickets,
+)
 from services.portal.site import Site
 
 PAGES: Final[tuple[Callable[[Site], list[Route]], ...]] = (
@@ -19,9 +35,17 @@ PAGES: Final[tuple[Callable[[Site], list[Route]], ...]] = (
     ticket.routes,
     ticket_actions.routes,
     attachments.routes,
+    help.routes,
+    draft.routes,
+    submission.routes,
+    interest.routes,
+    people.routes,
+    invitation.routes,
+    profile.routes,
+    mail.routes,
 )
 
-_TAKES_FILES: Final = re.compile(r"(?:/desk)?/tickets/[^/]+/reply")
+_TAKES_FILES: Final = re.compile(r"(?:/desk)?/tickets/[^/]+/reply|/help/[^/]+/[^/]+")
 
 
 def takes_files(path: str) -> bool:

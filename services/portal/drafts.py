@@ -1,4 +1,4 @@
-"""Where the pages of a draft are, and reading it. The address names its account: it is right in every window."""
+"""Where the pages of a draft are, and reading it. Addresses name the account: they hold in every window."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class DraftAddress:
         return f"{self.path}?page={quote(link_id)}{query}"
 
     def to(self, what: str) -> str:
-        """`check`, `submit`, `back`, `discard` or `ticket`."""
+        """`check`, `back`, `discard` or `ticket`."""
         return f"{self.path}/{what}"
 
     def after(self, draft: requests.DraftShown) -> str:
@@ -61,9 +61,7 @@ def page_asked_for(visit: Visit) -> str | None:
 
 async def read_draft(visit: Visit, address: DraftAddress, page: str | None = None) -> requests.DraftShown:
     """The draft, with this page or the one where it was left. Raises as `Visit.ask`."""
-    query = requests.GetDraft(
-        actor=visit.actor(), account=address.account, draft=address.draft, page=page
-    )
+    query = requests.GetDraft(actor=visit.actor(), account=address.account, draft=address.draft, page=page)
     return await visit.ask(requests.DRAFT, query, requests.DraftShown)
 
 

@@ -1,6 +1,6 @@
-"""Questions of a questionnaire as fields of a form: what was typed into them, and what is wrong with it. Pure.
+"""Questions of a questionnaire as fields of a form: what was typed into them, what is wrong with it. Pure.
 
-A question's field is called `a-` and its linkId; `f-` is where files are chosen, `u-` names those that are there.
+A question's field is called `a-` and its linkId; with `f-` files are chosen, `u-` names those that are there.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MANY_LINES: Final = frozenset(
 
 @dataclass(slots=True)
 class Filled:
-    """What stands in the fields, by linkId. `more` has the questions with one more empty field than needed."""
+    """What stands in the fields, by linkId. Questions in `more` have one more empty field than they need."""
 
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
     files: dict[str, list[Uploaded]] = field(default_factory=dict)
@@ -59,12 +59,14 @@ class Filled:
 
     def answers(self) -> dict[str, tuple[str, ...]]:
         """What is to be answered with it: nothing that is empty."""
-        said = {link_id: tuple(each for each in texts if each.strip()) for link_id, texts in self.values.items()}
+        said = {
+            link_id: tuple(each for each in texts if each.strip()) for link_id, texts in self.values.items()
+        }
         attached = {link_id: tuple(file.id for file in files) for link_id, files in self.files.items()}
         return {link_id: values for link_id, values in {**said, **attached}.items() if values}
 
     def rows(self, item: ShownItem) -> list[str]:
-        """A text for each field of a question: those that were typed, and as many empty ones as belong to it."""
+        """A text for each field of a question: those that were typed, and the empty ones that it needs."""
         texts = [each for each in self.values.get(item.link_id, ()) if each.strip()]
         if not item.repeats:
             return texts[:1] or [""]
@@ -125,7 +127,9 @@ def add_invalid(problems: Problems, invalid: ValidationError, items: Iterable[Sh
         where = error["loc"][1] if len(error["loc"]) > 1 else ""
         item = questions.get(str(where))
         text = item.text if item is not None else ""
-        problems.add("" if item is None else item.link_id, told(text, error["type"], error.get("ctx", {}), problems))
+        problems.add(
+            "" if item is None else item.link_id, told(text, error["type"], error.get("ctx", {}), problems)
+        )
 
 
 def told(question: str, rule: str, data: Mapping[str, object], problems: Problems) -> str:

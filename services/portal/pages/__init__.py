@@ -9,10 +9,10 @@ from typing import Final
 from starlette.routing import Route
 
 from services.portal.pages import (
+    asking,
     attachments,
     draft,
     front,
-    help,
     interest,
     invitation,
     live,
@@ -35,7 +35,7 @@ PAGES: Final[tuple[Callable[[Site], list[Route]], ...]] = (
     ticket.routes,
     ticket_actions.routes,
     attachments.routes,
-    help.routes,
+    asking.routes,
     draft.routes,
     submission.routes,
     interest.routes,

@@ -57,7 +57,7 @@ def lead_on(handler: Handler) -> Handler:
             if refused.reply.code == DRAFT_SUBMITTED:
                 return visit.redirect(DraftAddress.of(visit).to("ticket"))
             if refused.reply.code == DRAFT_GONE:
-                return visit.render("draft_gone.html", status=404, typed=[], ticket=None)
+                return visit.render("draft_gone.html", status=404, typed=[], ticket=None, address=None)
             raise
 
     return handled
@@ -112,7 +112,9 @@ async def answer(visit: Visit) -> Response:
             if refused.reply.code not in {DRAFT_GONE, DRAFT_SUBMITTED}:
                 raise
             ticket = address.to("ticket") if refused.reply.code == DRAFT_SUBMITTED else None
-            return visit.render("draft_gone.html", status=409, typed=_typed(form), ticket=ticket)
+            return visit.render(
+                "draft_gone.html", status=409, typed=_typed(form), ticket=ticket, address=None
+            )
 
 
 async def back(visit: Visit) -> Response:
@@ -228,7 +230,7 @@ async def _save(visit: Visit, address: DraftAddress, sent: _Sent, problems: Prob
 
 
 def _next(address: DraftAddress, sent: _Sent, draft: DraftShown) -> str:
-    """Where to go on: whoever came from the check goes back to it, unless other questions hang on the change."""
+    """Where to go on: back to the check for who came from there, unless other questions hang on it."""
     if sent.wants == "later":
         return f"/help?account={address.account}&saved={address.draft}"
     if draft.page is not None and draft.page.link_id == sent.page:

@@ -1,4 +1,4 @@
-"""The interest form of those who are no partners yet, without sign-in: the form, the mailbox, the confirmation."""
+"""The interest form of those who are no partners yet: the form, the mailbox, the confirmation. No sign-in."""
 
 from __future__ import annotations
 
@@ -160,6 +160,7 @@ def _page(
         status=200 if problems is None else 422,
         form=form,
         filled=filled,
+        asked=[each.link_id for each in questions.asked(form.items)],
         token=token,
         command=command or forms.new_command_id(),
         problems=wrong,

@@ -14,7 +14,7 @@ from contracts.access.requests import AccountPerson, MembershipStatus
 from contracts.access.roles import MemberRole
 from contracts.client import Refused, RequestFailed, ServiceFault, ServiceUnavailable
 from contracts.envelope import Via
-from contracts.requests import Answered, Sent
+from contracts.requests import Sent
 from services.portal import forms
 from services.portal.forms import Problems
 from services.portal.site import Site, Visit
@@ -260,9 +260,7 @@ def _invite(
     )
 
 
-def _role(
-    visit: Visit, account: str, person: AccountPerson, *, problems: Problems | None = None
-) -> Response:
+def _role(visit: Visit, account: str, person: AccountPerson, *, problems: Problems | None = None) -> Response:
     return visit.render(
         "person_role.html",
         status=422 if problems else 200,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pydantic import ValidationError
+from starlette.datastructures import FormData
 from starlette.responses import Response
 from starlette.routing import Route
 
@@ -22,12 +23,10 @@ UNCHANGED: Final = "nothing_to_change"
 
 
 def routes(site: Site) -> list[Route]:
-    """`/profile` and what its three forms are sent to."""
+    """`/profile`: three forms."""
     return [
         Route("/profile", site.page(profile), methods=["GET"]),
         Route("/profile", site.page(change), methods=["POST"]),
-        Route("/profile/mail", site.page(change_mail), methods=["POST"]),
-        Route("/profile/sessions", site.page(sign_out), methods=["POST"]),
     ]
 
 
@@ -37,8 +36,15 @@ async def profile(visit: Visit) -> Response:
 
 
 async def change(visit: Visit) -> Response:
-    """Another name or language."""
+    """Whatever was sent: the name, the e-mails, or the end of other sessions."""
     form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    if "session" in form:
+        return await _sign_out(visit, forms.text(form, "session"))
+    return await (_change_mail(visit, form) if "mail" in form else _change_name(visit, form))
+
+
+async def _change_name(visit: Visit, form: FormData) -> Response:
+    """Another name or language."""
     name, language = forms.text(form, "name").strip(), forms.text(form, "language")
     problems = Problems(visit.language)
     if language not in LANGUAGES:
@@ -64,9 +70,8 @@ async def change(visit: Visit) -> Response:
     return response
 
 
-async def change_mail(visit: Visit) -> Response:
+async def _change_mail(visit: Visit, form: FormData) -> Response:
     """Other e-mails."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
     tickets = forms.text(form, "tickets")
     person = await _read(visit)
     problems = Problems(visit.language)
@@ -90,10 +95,9 @@ async def change_mail(visit: Visit) -> Response:
     return visit.redirect("/profile?done=mail#mail")
 
 
-async def sign_out(visit: Visit) -> Response:
+async def _sign_out(visit: Visit, name: str) -> Response:
     """Sign out in other browsers: one of them, or all."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
-    name, signin = forms.text(form, "session"), visit.site.signin
+    signin = visit.site.signin
     for each in await signin.open_sessions(visit.request):
         if not each.is_own and name in {each.name, "others"} and visit.session is not None:
             await signin.end_session(visit.session, each.name)

@@ -22,11 +22,11 @@ LOOK_AGAIN_S: Final = 3
 
 
 def routes(site: Site) -> list[Route]:
-    """`/help/ACCOUNT/DRAFT/check`, `/submit` and `/ticket`."""
+    """`/help/ACCOUNT/DRAFT/check` and `/ticket`."""
     path = "/help/{account}/{draft}"
     return [
         Route(f"{path}/check", site.page(lead_on(check)), methods=["GET"]),
-        Route(f"{path}/submit", site.page(lead_on(submit)), methods=["POST"]),
+        Route(f"{path}/check", site.page(lead_on(submit)), methods=["POST"]),
         Route(f"{path}/ticket", site.page(ticket), methods=["GET"]),
     ]
 

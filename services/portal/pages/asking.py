@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from pydantic import ValidationError
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,11 +22,10 @@ from services.portal.site import Site, Visit
 
 
 def routes(site: Site) -> list[Route]:
-    """`/help`, what its text is sent to, and what begins a draft."""
+    """`/help`: the text box, and what is sent from there and from the offers."""
     return [
         Route("/help", site.page(ask), methods=["GET"]),
-        Route("/help", site.page(offer), methods=["POST"]),
-        Route("/help/start", site.page(start), methods=["POST"]),
+        Route("/help", site.page(go_on), methods=["POST"]),
     ]
 
 
@@ -34,12 +34,18 @@ async def ask(visit: Visit) -> Response:
     return await _help(visit, follows=visit.request.query_params.get("follows", ""))
 
 
-async def offer(visit: Visit) -> Response:
-    """The questionnaires that fit what was typed, the best first."""
+async def go_on(visit: Visit) -> Response:
+    """From the text to the offers, and from an offer to its questions."""
     form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
-    text, follows = forms.text(form, "text"), forms.text(form, "follows")
     if "change" in form:
+        text, follows = forms.text(form, "text"), forms.text(form, "follows")
         return await _help(visit, text=text, follows=follows, wanted=forms.text(form, "account"))
+    return await (_start(visit, form) if "questionnaire" in form else _offer(visit, form))
+
+
+async def _offer(visit: Visit, form: FormData) -> Response:
+    """The questionnaires that fit what was typed, the best first."""
+    text, follows = forms.text(form, "text"), forms.text(form, "follows")
     followed = await _followed(visit, follows)
     account = _account(visit, forms.text(form, "account"), followed)
     problems = Problems(visit.language)
@@ -63,9 +69,8 @@ async def offer(visit: Visit) -> Response:
     )
 
 
-async def start(visit: Visit) -> Response:
+async def _start(visit: Visit, form: FormData) -> Response:
     """Begin the questionnaire that was chosen, and go to its first page."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
     text, follows = forms.text(form, "text"), forms.text(form, "follows")
     questionnaire, wanted = forms.text(form, "questionnaire"), forms.text(form, "account")
     followed = await _followed(visit, follows)
@@ -86,8 +91,9 @@ async def start(visit: Visit) -> Response:
         )
         draft = await visit.ask(requests.START, asked, requests.DraftShown)
     except ValidationError as invalid:
-        labels = {"message": visit._("What you wrote"), "questionnaire": visit._("Topic")}
-        problems.add_invalid(invalid, labels)
+        problems.add_invalid(
+            invalid, {"message": visit._("What you wrote"), "questionnaire": visit._("Topic")}
+        )
     except Refused as refused:
         if refused.reply.code == DRAFT_SUBMITTED:  # sent once more, from a page that was kept
             return visit.redirect("/tickets")
@@ -112,7 +118,6 @@ async def _help(
     account = _account(visit, wanted, followed)
     listing = requests.ListDrafts(actor=visit.actor(), account=account)
     drafts = await visit.ask(requests.DRAFTS, listing, requests.DraftList)
-    told = {"text" if name == "message" else name: words for name, words in problems.by_field.items()} if problems else {}
     return visit.render(
         "help.html",
         status=422 if problems else 200,
@@ -122,7 +127,7 @@ async def _help(
         saved=visit.request.query_params.get("saved"),
         discarded="discarded" in visit.request.query_params,
         text=text,
-        problems=told,
+        problems=problems.by_field if problems else {},
     )
 
 

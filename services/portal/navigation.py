@@ -21,7 +21,7 @@ def places(person: Person | None, path: str, _: Callable[[str], str]) -> list[Pl
     """The entries for somebody, on the page of a path. A stranger has none."""
     entries: list[tuple[str, str]] = []
     if person is not None and person.memberships:
-        entries += [(_("Tickets"), "/tickets"), (_("Ask for help"), "/help"), (_("People"), "/people")]
+        entries += [(_("Tickets"), "/tickets"), (_("Help"), "/help"), (_("People"), "/people")]
     return [
         Place(label, entry, is_current=path == entry or path.startswith(f"{entry}/"))
         for label, entry in entries

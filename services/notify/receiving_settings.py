@@ -80,13 +80,13 @@ class ReceivingSettings(GuardSettings):
         description="Domain of the addresses that answers and reports come back to, whose MX is your mail "
         "server; unset: that of `CASETRAIL_MAIL_FROM`.",
     )
-    mail_in_addresses: Annotated[str, AfterValidator(_addresses)] = Field(
-        default="",
+    mail_in_addresses: Annotated[str, AfterValidator(_addresses)] | None = Field(
+        default=None,
         description="Further addresses whose e-mails are taken, separated by commas. That of "
         "`CASETRAIL_MAIL_FROM` always is.",
     )
-    mail_in_trusted: str = Field(
-        default="",
+    mail_in_trusted: str | None = Field(
+        default=None,
         description="Names (`authserv-id`, RFC 8601) under which your mail server writes "
         "`Authentication-Results`, separated by commas. It must remove those that others wrote under them.",
     )
@@ -112,12 +112,12 @@ class ReceivingSettings(GuardSettings):
     @property
     def trusted_servers(self) -> frozenset[str]:
         """In lower case."""
-        return frozenset(each.lower() for each in listed(self.mail_in_trusted))
+        return frozenset(each.lower() for each in listed(self.mail_in_trusted or ""))
 
     @property
     def further_addresses(self) -> frozenset[str]:
         """As they are compared."""
-        return frozenset(normalised(each) for each in listed(self.mail_in_addresses))
+        return frozenset(normalised(each) for each in listed(self.mail_in_addresses or ""))
 
     def takes_from(self) -> Callable[[str], bool]:
         """Whether e-mails are taken from an IP address."""

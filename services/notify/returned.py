@@ -49,10 +49,9 @@ class Returned:
 
     async def handle(self, received: str, recipient: str, bounce: Bounce | None) -> Result | None:
         """What became of a report; None: the e-mail is none. Raises Unavailable."""
-        mail = self._addresses.read(recipient)
         if bounce is None:
-            # Nothing else is sent there by people: the address stands in no header of ours.
-            return None if mail is None else Result(outcome=Outcome.IGNORED, reason="report_without_failure")
+            return None
+        mail = self._addresses.read(recipient)
         with self._mails.reading() as cursor:
             row = view.sent_mail(cursor, mail=mail, message_id=bounce.returned_message_id)
         if row is None:

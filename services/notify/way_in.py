@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+import dns.resolver
 import structlog
 from nats.aio.client import Client
 
@@ -34,6 +35,7 @@ from services.runtime.connection import connect, keep_alive
 from services.runtime.events import Subscribers
 from services.runtime.replica import Replica
 from services.runtime.service import Context
+from services.runtime.settings import SettingsInvalid, problem
 
 REQUESTS_USER = "notify-requests"
 
@@ -99,6 +101,16 @@ async def asking(context: Context[NotifySettings]) -> AsyncIterator[Client]:
         await nc.close()
 
 
+def _own_check(settings: NotifySettings) -> OwnCheck | None:
+    """Raises SettingsInvalid: this machine has no name servers to ask."""
+    if not settings.mail_in_own_check:
+        return None
+    try:
+        return OwnCheck()
+    except dns.resolver.NoResolverConfiguration as error:
+        raise SettingsInvalid(problem("CASETRAIL_MAIL_IN_OWN_CHECK", True, str(error))) from None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayIn:
     """What takes e-mails in and handles them."""
@@ -126,7 +138,7 @@ class WayIn:
             following=self.following,
             max_age_s=settings.access_max_age_s,
             recollection=Recollection(self.mails, self.addresses.replies, domain=domain),
-            checks=SenderChecks(settings.trusted_servers, OwnCheck() if settings.mail_in_own_check else None),
+            checks=SenderChecks(settings.trusted_servers, _own_check(settings)),
             returned=Returned(
                 self.commands,
                 self.mails,

@@ -18,6 +18,7 @@ from services.guard.guard import start_guard
 from services.portal.directory import Directory
 from services.portal.failures import Failures
 from services.portal.live import News
+from services.portal.measuring import Measured
 from services.portal.pages import PAGES, mail, takes_files
 from services.portal.pages.signing_in import SignInPages
 from services.portal.positions import Positions
@@ -69,7 +70,8 @@ async def portal(
                 marks=ReadMarks(js),
                 news=news,
             )
-            async with served(application(site), listener, settings):
+            pages = Measured(application(site), context.registry)
+            async with served(pages, listener, settings):
                 log.info("portal.listening", url=settings.origin, port=listener.getsockname()[1])
                 yield
     finally:

@@ -57,6 +57,8 @@ class Site:
         async def endpoint(request: Request) -> Response:
             visit = await self.visit(request)
             if visit.session is None:
+                if request.headers.get("sec-fetch-mode", "navigate") != "navigate":
+                    return Response(status_code=401)  # a script asks, which cannot sign in
                 return RedirectResponse(sign_in_path(visit.address), status_code=303)
             return await visit.finish(await handler(visit))
 

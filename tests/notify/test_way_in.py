@@ -478,3 +478,24 @@ async def _has(running: Running, number: str, text_: str) -> bool:
 
 def _jan() -> SentActor:
     return SentActor.model_validate({"kind": "member", "id": person_id(JAN)}, strict=False)
+
+
+async def test_twenty_megabytes_come_in_and_their_files_stand_on_the_ticket(
+    running: Running, tmp_path: Path
+) -> None:
+    number, told = await running.told()
+    message = answer("Eksport w załączeniu.", sender=BEN, to=str(told["Reply-To"]), to_mail=told)
+    rows = b"".join(b"%d;zajete;2026-11-25\n" % row for row in range(280_000))
+    for name in ("a.csv", "b.csv"):
+        message.add_attachment(rows, maintype="text", subtype="csv", filename=name)
+    assert len(bytes(message)) > 15_000_000
+    settings = load(AttachmentsSettings, data_dir=tmp_path / "files")
+    async with attachments(context(running.system.nc, settings, "attachments")):
+        handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
+    assert handled.data.outcome == "replied"
+    history = await running.system.caller.done("history", number=number)
+    files = history["events"][-1]["event"]["data"]["content"]["attachments"]
+    assert [(each["name"], each["size"]) for each in files] == [("a.csv", len(rows)), ("b.csv", len(rows))]
+    too_large = b"Subject: x\r\n\r\n" + b"x" * 76 * (27 << 20 >> 6)
+    code, _ = await running.post.hand_over(too_large, sender=BEN, recipient=SUPPORT)
+    assert code == 552

@@ -22,6 +22,8 @@ async def chrome() -> AsyncIterator[Browser]:
         yield started
 
 
+expect.set_options(timeout=20_000)  # the machine may be busy
+
 COMPLAINTS: list[str] = []
 """What browsers complained of: errors of scripts, and what the content security policy kept from loading."""
 
@@ -50,7 +52,7 @@ async def _at(system: System, browser: Browser, email: str, path: str, **options
 
 async def _live(page: Page, connected: str = "#timeline") -> None:
     """Wait until the page hears of what happens."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         # Not wait_for_function, which the content security policy forbids.
         while not await page.evaluate("e => document.querySelector(e)._htmx?.sse != null", connected):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -77,6 +79,22 @@ async def test_what_others_write_appears_without_touching_what_is_typed(
     await page.get_by_role("button", name="Reopen with this text").click()
     await expect(page.locator(".entry").last).to_contain_text("While I am writing")
     await expect(page.get_by_label("Your reply")).to_have_value("")
+    await page.context.close()
+
+
+async def test_a_stream_that_cannot_begin_is_asked_for_again(system: System, chrome: Browser) -> None:
+    number = await system.open(ANNA)
+    page = await _at(system, chrome, JAMES, "/tickets")
+
+    async def fail(route: Route) -> None:
+        await route.fulfill(status=503, body="<p>Not now</p>")
+
+    await page.route("**/live*", fail, times=1)
+    await page.goto(f"/tickets/{number}")
+    await _live(page)
+    await system.reply(KATARZYNA, number, "After all.")
+    await expect(page.get_by_text("After all.")).to_be_visible()
+    await expect(page.get_by_text("Not now")).to_have_count(0)
     await page.context.close()
 
 

@@ -121,6 +121,16 @@ async def test_a_language_that_was_chosen_stays(system: System) -> None:
     assert away.url == f"{system.origin}/"
 
 
+async def test_scripts_of_a_page_are_told_that_nobody_is_signed_in_any_more(system: System) -> None:
+    number = await system.open(ANNA)
+    james = await system.browser(JAMES)
+    await james.post("/sign-out-everywhere")
+    james.follow_redirects = False
+    script = {"sec-fetch-mode": "same-origin"}
+    assert (await james.get(f"/tickets/{number}/live", headers=script)).status_code == 401
+    assert (await james.get(f"/tickets/{number}")).status_code == 303
+
+
 async def test_signing_in_is_counted_for_strangers() -> None:
     now = [0.0]
     limit = RateLimit(3, lambda: now[0])

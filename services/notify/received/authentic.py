@@ -34,6 +34,9 @@ MAX_RESULTS: Final = 50
 
 Outcome = Literal["pass", "fail", "none", "temperror"]
 
+_DMARC_FAILS: Final = frozenset({"fail", "softfail", "quarantine", "reject"})
+"""What servers write: the registered word is the first; rspamd names the policy that it would follow."""
+
 _MAX_DETAILS: Final = 300
 _BY: Final = re.compile(r"(?:^|\s)by\s+\[?([^\s;\[\]]+)", re.IGNORECASE)
 
@@ -114,9 +117,9 @@ def _is_own(received: str, trusted: frozenset[str]) -> bool:
 def _by_dmarc(author: str, block: list[Results]) -> Verdict | None:
     found = [(each, of.server) for of in block for each in of.results if each.method == "dmarc"]
     for each, server in found:
-        if each.result == "fail":
+        if each.result in _DMARC_FAILS:
             domain = _domain(each, "header.from")
-            return Verdict.of("fail", server, f"dmarc=fail header.from={domain} by {server}")
+            return Verdict.of("fail", server, f"dmarc={each.result} header.from={domain} by {server}")
     if not found or any(each.result != "pass" for each, _ in found):
         return None
     each, server = found[0]

@@ -72,4 +72,14 @@ function drafts() {
 function live() {
   document.addEventListener("htmx:after:swap", () => localTimes(document));
   document.addEventListener("gone", () => location.reload());
+  for (const kind of ["htmx:error", "htmx:response:error", "htmx:sse:error"]) {
+    document.addEventListener(kind, (event) => {
+      const { target, detail } = event;
+      if (!target.matches?.("[hx-sse\\:connect]")) return;
+      const status = detail.status ?? detail.ctx?.response?.status;
+      if ([401, 403, 404].includes(status)) location.reload();
+      // A stream that was there comes back by itself; one that never began is asked for again.
+      else if (kind !== "htmx:sse:error") setTimeout(() => htmx.trigger(target, "again"), 3000);
+    });
+  }
 }

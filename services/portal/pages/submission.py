@@ -17,6 +17,7 @@ from services.portal.forms import Problems
 from services.portal.pages.draft import lead_on
 from services.portal.site import Site, Visit
 
+NOT_OPENED: Final = "ticket_not_opened_yet"
 WAIT_S: Final = 2
 LOOK_AGAIN_S: Final = 3
 
@@ -27,7 +28,7 @@ def routes(site: Site) -> list[Route]:
     return [
         Route(f"{path}/check", site.page(lead_on(check)), methods=["GET"]),
         Route(f"{path}/check", site.page(lead_on(submit)), methods=["POST"]),
-        Route(f"{path}/ticket", site.page(ticket), methods=["GET"]),
+        Route(f"{path}/ticket", site.page(lead_on(ticket)), methods=["GET"]),
     ]
 
 
@@ -77,9 +78,13 @@ async def ticket(visit: Visit) -> Response:
             ticket_requests.SUBMISSION,
             query,
             ticket_requests.SubmissionTicket,
-            timeout_s=WAIT_S + 0.5,
+            timeout_s=WAIT_S + 1,
         )
     except ServiceUnavailable:
+        return await _waiting(visit, address)
+    except Refused as refused:
+        if refused.reply.code != NOT_OPENED:
+            raise
         return await _waiting(visit, address)
     visit.wrote("tickets", opened.position)
     return visit.redirect(f"/tickets/{opened.number}?opened")
@@ -87,10 +92,12 @@ async def ticket(visit: Visit) -> Response:
 
 async def _waiting(visit: Visit, address: DraftAddress) -> Response:
     try:
-        return visit.redirect(address.after(await read_draft(visit, address)))  # nobody has submitted it
+        draft = await read_draft(visit, address)
     except Refused as refused:
         if refused.reply.code != DRAFT_SUBMITTED:
             raise
+    else:  # nobody has submitted it
+        return visit.redirect(address.after(draft))
     response = visit.render("opening.html", address=address)
     response.headers["refresh"] = str(LOOK_AGAIN_S)
     return response

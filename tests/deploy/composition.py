@@ -21,6 +21,7 @@ ROOT: Final = Path(__file__).parents[2]
 COMPOSE: Final = ROOT / ".venv-tools/bin/docker-compose"
 PROJECT: Final = "casetrail-test"
 SERVICES: Final = ("access", "attachments", "intake", "notify", "tickets")
+OTHERS: Final = ("identity", "mailbox", "portal", "portal-2")
 NODES: Final = ("nats-0", "nats-1", "nats-2")
 READY_WITHIN_S: Final = 180
 CLI_WITHIN_S: Final = 60
@@ -32,7 +33,7 @@ class Composition:
     def __init__(self, directory: Path) -> None:
         self._docker = docker.from_env()
         self._creds = directory / "cli.creds"
-        self._ports = {name: ReservedPort() for name in (*NODES, "mailbox")}
+        self._ports = {name: ReservedPort() for name in (*NODES, "mailbox", "identity", "portal", "portal-2")}
 
     @property
     def nats_url(self) -> str:
@@ -41,6 +42,14 @@ class Composition:
     @property
     def mailbox_url(self) -> str:
         return f"http://127.0.0.1:{self._ports['mailbox'].number}"
+
+    @property
+    def portal_url(self) -> str:
+        return f"http://127.0.0.1:{self._ports['portal'].number}"
+
+    @property
+    def second_portal_url(self) -> str:
+        return f"http://127.0.0.1:{self._ports['portal-2'].number}"
 
     def settings(self) -> dict[str, str]:
         """What the operator's terminal is told, in its environment."""
@@ -76,6 +85,9 @@ class Composition:
             "CASETRAIL_NATS_1_PORT": self._ports["nats-1"].number,
             "CASETRAIL_NATS_2_PORT": self._ports["nats-2"].number,
             "CASETRAIL_MAILBOX_PORT": self._ports["mailbox"].number,
+            "CASETRAIL_IDENTITY_PORT": self._ports["identity"].number,
+            "CASETRAIL_PORTAL_PORT": self._ports["portal"].number,
+            "CASETRAIL_PORTAL_2_PORT": self._ports["portal-2"].number,
         }
         done = subprocess.run(
             [COMPOSE, "--project-name", PROJECT, "--file", ROOT / "deploy/compose.yaml", *arguments],

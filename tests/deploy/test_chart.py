@@ -188,7 +188,7 @@ def test_every_service_of_the_catalogue_has_its_deployment() -> None:
 def test_secrets_are_named_and_never_written(values: str) -> None:
     objects = rendered(values)
     assert of_kind(objects, "Secret") == []
-    users = {*USERS, "portal", "auth"}
+    users = {*USERS, "auth"}
     for workload in of_kind(objects, *WORKLOADS):
         for volume in pod_of(workload)["spec"]["volumes"]:
             secret = volume.get("secret", {}).get("secretName", "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any
@@ -19,8 +20,9 @@ from contracts.subjects import OUTSIDE_DOMAIN, TICKETS, consumer_names
 from services.runtime.connection import connect, keep_alive
 from services.runtime.settings import RuntimeSettings, load
 from tests.access_log import member
-from tests.deploy.composition import NODES, SERVICES, Composition, until
+from tests.deploy.composition import NODES, OTHERS, SERVICES, Composition, until
 from tests.faults.conftest import Document, Writers, check_log
+from tests.signin.steps import OWN_PAGE, sign_in
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
@@ -55,7 +57,7 @@ async def nc(composition: Composition, monkeypatch: pytest.MonkeyPatch) -> Async
 
 def test_every_container_runs_as_the_chart_has_it(composition: Composition) -> None:
     running = composition.containers()
-    assert len(running) == len(NODES) + 2 * len(SERVICES) + 1
+    assert len(running) == len(NODES) + 2 * len(SERVICES) + len(OTHERS)
     for container in running:
         host, config = container.attrs["HostConfig"], container.attrs["Config"]
         assert config["User"] == "10001:10001", container.name
@@ -89,6 +91,38 @@ def test_a_ticket_goes_through_its_life_on_the_command_line(composition: Composi
     assert re.findall(r"^(\d+)  (\w+)", shown, re.MULTILINE) == [
         ("1", "opened"), ("2", "replied"), ("3", "closed"), ("4", "reopened"),
     ]  # fmt: skip
+
+
+async def test_a_ticket_goes_through_its_life_in_the_portal(composition: Composition) -> None:
+    """Anna works on one replica of the portal, the agent on the other."""
+    number = opened(composition, "Bookings come twice")
+    async with signed_in(composition, ANNA) as anna, signed_in(composition, KATARZYNA) as katarzyna:
+        katarzyna.base_url = httpx2.URL(composition.second_portal_url)
+        page = f"/tickets/{number.replace('-', '')}"
+        assert "Bookings come twice" in (await anna.get("/tickets")).text
+        for browser, action, fields in (
+            (katarzyna, "reply", {"text": "Since which day?"}),
+            (anna, "reply", {"text": "Since Monday."}),
+            (katarzyna, "close", {"reason": "solved"}),
+            (anna, "reopen", {"reason": "It is as it was."}),
+        ):
+            sent = await browser.post(f"{page}/{action}", data={"command_id": str(uuid.uuid4()), **fields})
+            assert sent.status_code == 200, sent.text
+    shown = composition.cli("ticket", "show", number)
+    assert re.findall(r"^(\d+)  (\w+)", shown, re.MULTILINE) == [
+        ("1", "opened"), ("2", "replied"), ("3", "replied"), ("4", "closed"), ("5", "reopened"),
+    ]  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def signed_in(composition: Composition, email: str) -> AsyncIterator[httpx2.AsyncClient]:
+    """A browser, by HTTP only, of somebody who has signed in."""
+    here = composition.portal_url
+    headers = {**OWN_PAGE, "accept-language": "en"}
+    async with httpx2.AsyncClient(base_url=here, timeout=20, headers=headers) as browser:
+        await sign_in(browser, here, email)
+        browser.follow_redirects = True
+        yield browser
 
 
 def test_a_ticket_is_answered_by_mail(composition: Composition) -> None:

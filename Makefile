@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 ASSETS := services/portal/static/manifest.json
 SOURCES := services/portal/assets
 
-.PHONY: screenshots run test assets browser faults bench lint format lock messages schemas setup clean help
+.PHONY: pages screenshots run test assets browser faults bench lint format lock messages schemas setup clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ run: $(READY) $(ASSETS) ## set up, and run the whole system on this machine (Ctr
 	@$(BIN)/casetrail up
 
 test: $(READY) $(ASSETS) browser lint ## set up, lint, and run the tests
-	$(BIN)/pytest -m "not faults and not bench" -n 3 --dist loadfile
+	$(BIN)/pytest -m "not faults and not bench and not pages" -n 3 --dist loadfile
 
 assets: $(READY) $(ASSETS) ## build the style sheet and scripts of the portal
 
@@ -39,6 +39,9 @@ faults: $(READY) $(ASSETS) ## kill processes and brokers under load (minutes)
 
 bench: $(READY) $(ASSETS) ## print ratios against the raw limits, measured in the same run (minutes)
 	$(BIN)/python -m tests.bench
+
+pages: $(READY) $(ASSETS) browser ## every page of the portal by axe, by the keyboard, and under hostile input (minutes)
+	$(BIN)/pytest -m pages -n 2 --dist loadfile
 
 screenshots: $(READY) assets browser ## a picture of every page of the portal, into build/screenshots
 	$(BIN)/python -m tests.portal.screenshots build/screenshots

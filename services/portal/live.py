@@ -31,6 +31,7 @@ class News:
         self._nc = nc
         self._user = user
         self._waiting: dict[tuple[str, str], set[_Waiting]] = {}
+        self._newest: dict[str, int] = {}
 
     async def run(self) -> None:
         """Follow the log, from its end on, until cancelled."""
@@ -46,10 +47,11 @@ class News:
     async def of(self, account: str, number: str | None = None) -> AsyncGenerator[int, None]:
         """Positions of new events of a ticket, or of any ticket of an account; only the last of several.
 
-        Begins with 0, at once: from there on nothing is missed. A 0 later says that something may have been.
+        Begins at once with that of the account's newest event that is known here, or 0: from there on nothing
+        is missed. A 0 later says that something may have been.
         """
         with self._registered(account, number or _ANY) as waiting:
-            yield 0
+            yield self._newest.get(account, 0)
             while True:
                 yield await waiting.next()
 
@@ -66,6 +68,7 @@ class News:
             async for batch in batches:
                 for message in batch.messages:
                     _, _, account, number = message.subject.split(".")
+                    self._newest[account] = message.position
                     for key in ((account, number), (account, _ANY)):
                         for waiting in self._waiting.get(key, ()):
                             waiting.wake(message.position)

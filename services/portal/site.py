@@ -34,6 +34,7 @@ AnswerT = TypeVar("AnswerT", bound=Answered)
 ANSWER_WITHIN_S: Final = 8.0
 LANGUAGE_COOKIE: Final = "casetrail-language"
 ACCOUNT_COOKIE: Final = "casetrail-account"
+_POSITION_DIGITS: Final = 18
 _YEAR_S: Final = 365 * 24 * 3600
 
 
@@ -140,7 +141,14 @@ class Visit:
 
     def at_least(self, log: str) -> int:
         """The position of a log (`tickets`, `access`, `intake`) that a query of this browser must show."""
-        return max(self._seen.get(log, 0), self._wrote.get(log, 0))
+        heard = self._heard if log == "tickets" else 0
+        return max(self._seen.get(log, 0), self._wrote.get(log, 0), heard)
+
+    @property
+    def _heard(self) -> int:
+        """Up to where in the log of tickets the page has heard of news, if that is why it asks."""
+        said = self.request.headers.get("casetrail-heard", "")
+        return int(said) if said.isascii() and said.isdecimal() and len(said) <= _POSITION_DIGITS else 0
 
     def wrote(self, log: str, position: int) -> None:
         """A command of this visit is at this position: all that this browser asks from now on has seen it."""

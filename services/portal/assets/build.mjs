@@ -21,8 +21,12 @@ const files = {
   "early.js": read(here, "early.js"),
   "portal.js": read(here, "portal.js"),
   "icon.svg": read(here, "icon.svg"),
-  "htmx.js": withoutMap(read(packages, "htmx.org/dist/htmx.min.js")),
-  "hx-sse.js": withoutMap(read(packages, "htmx.org/dist/ext/hx-sse.min.js")),
+  // One script: htmx looks at the page once, soon after it has run, and knows only the extensions that it has then.
+  "live.js": [
+    read(here, "live.js"),
+    withoutMap(read(packages, "htmx.org/dist/htmx.min.js")),
+    withoutMap(read(packages, "htmx.org/dist/ext/hx-sse.min.js")),
+  ].join("\n"),
   "govuk.js": withoutMap(read(packages, "govuk-frontend/dist/govuk/govuk-frontend.min.js")),
 };
 

@@ -6,7 +6,7 @@ initAll();
 localTimes(document);
 closeMenus();
 drafts();
-live();
+document.addEventListener("htmx:after:swap", () => localTimes(document));
 
 // Times, in the zone of whoever reads them.
 function localTimes(root) {
@@ -64,22 +64,6 @@ function drafts() {
     text.addEventListener("input", () => {
       if (text.value) localStorage.setItem(key, JSON.stringify({ text: text.value, command: command.value }));
       else localStorage.removeItem(key);
-    });
-  }
-}
-
-// What the server sends while the page is open; when access is gone, so is the page.
-function live() {
-  document.addEventListener("htmx:after:swap", () => localTimes(document));
-  document.addEventListener("gone", () => location.reload());
-  for (const kind of ["htmx:error", "htmx:response:error", "htmx:sse:error"]) {
-    document.addEventListener(kind, (event) => {
-      const { target, detail } = event;
-      if (!target.matches?.("[hx-sse\\:connect]")) return;
-      const status = detail.status ?? detail.ctx?.response?.status;
-      if ([401, 403, 404].includes(status)) location.reload();
-      // A stream that was there comes back by itself; one that never began is asked for again.
-      else if (kind !== "htmx:sse:error") setTimeout(() => htmx.trigger(target, "again"), 3000);
     });
   }
 }

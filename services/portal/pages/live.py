@@ -30,7 +30,7 @@ _GONE: Final = ServerSentEvent(event="gone", data="")
 
 
 def routes(site: Site, side: Side = PARTNER) -> list[Route]:
-    """`/tickets/NUMBER/live?after=REVISION` and, for partners, `/tickets/live?account=ACCOUNT`."""
+    """`/tickets/NUMBER/live?after=REVISION`; for partners `/tickets/live?account=ACCOUNT&after=POSITION`."""
     ticket = Route(f"{side.ticket('{number}')}/live", site.page(partial(of_ticket, side=side)))
     if side is not PARTNER:
         return [ticket]
@@ -40,8 +40,8 @@ def routes(site: Site, side: Side = PARTNER) -> list[Route]:
 async def of_ticket(visit: Visit, *, side: Side) -> Response:
     """New entries after a revision, each as a piece of the page."""
     ticket = await read_ticket(visit, side)
-    after = visit.request.headers.get("last-event-id") or visit.request.query_params.get("after", "")
-    revision = int(after) if after.isascii() and after.isdecimal() and len(after) < 10 else ticket.revision
+    said = _number(_after(visit), 9)
+    revision = ticket.revision if said is None else said
 
     async def pieces(position: int) -> AsyncIterator[ServerSentEvent]:
         nonlocal revision
@@ -62,11 +62,22 @@ async def of_account(visit: Visit) -> Response:
     if account is None:
         return Response(status_code=204)
 
+    shown = _number(_after(visit), 18) or 0
+
     async def told(position: int) -> AsyncIterator[ServerSentEvent]:
-        if position:
-            yield ServerSentEvent(event="news", data=str(position))
+        if position > shown:
+            yield ServerSentEvent(id=str(position), event="news", data=str(position))
 
     return _stream(visit, PARTNER, account, None, told)
+
+
+def _after(visit: Visit) -> str:
+    """From where on: what the browser had last of this stream, else what the page shows."""
+    return visit.request.headers.get("last-event-id") or visit.request.query_params.get("after", "")
+
+
+def _number(said: str, digits: int) -> int | None:
+    return int(said) if said.isascii() and said.isdecimal() and len(said) <= digits else None
 
 
 def _piece(visit: Visit, side: Side, number: str, entry: Entry) -> str:

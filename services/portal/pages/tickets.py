@@ -82,6 +82,7 @@ async def tickets(visit: Visit) -> Response:
         tickets=listed,
         counts=page.counts,
         next_before=page.next_before,
+        position=page.position,
         unread={
             ticket.number
             for ticket in (*found.tickets, *page.tickets)

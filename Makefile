@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 ASSETS := services/portal/static/manifest.json
 SOURCES := services/portal/assets
 
-.PHONY: run test assets browser faults bench lint format lock messages schemas setup clean help
+.PHONY: screenshots run test assets browser faults bench lint format lock messages schemas setup clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ faults: $(READY) $(ASSETS) ## kill processes and brokers under load (minutes)
 
 bench: $(READY) $(ASSETS) ## print ratios against the raw limits, measured in the same run (minutes)
 	$(BIN)/python -m tests.bench
+
+screenshots: $(READY) assets browser ## a picture of every page of the portal, into build/screenshots
+	$(BIN)/python -m tests.portal.screenshots build/screenshots
 
 lint: $(READY) ## style, types, import rules, published contracts
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [commands|replica|access|intake|notify|mail_in] [--events N]`."""
+"""`python -m tests.bench [commands|replica|access|intake|notify|mail_in|portal] [--events N]`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import uvloop
 
 from services.runtime import logs
-from tests.bench import access, commands, intake, mail_in, notify, replica
+from tests.bench import access, commands, intake, mail_in, notify, portal, replica
 
-SUITES = ("commands", "replica", "access", "intake", "notify", "mail_in")
+SUITES = ("commands", "replica", "access", "intake", "notify", "mail_in", "portal")
 
 
 def main() -> None:
@@ -39,6 +39,8 @@ def _suite(name: str, directory: Path, events: int) -> Coroutine[Any, Any, None]
             return intake.run(directory)
         case "notify":
             return notify.run(directory)
+        case "portal":
+            return portal.run(directory)
         case "mail_in":
             return mail_in.run(directory)
         case "access":

@@ -19,7 +19,7 @@ from services.portal.directory import Directory
 from services.portal.failures import Failures
 from services.portal.live import News
 from services.portal.measuring import Measured
-from services.portal.pages import PAGES, takes_files
+from services.portal.pages import PAGES, mail, takes_files
 from services.portal.pages.signing_in import SignInPages
 from services.portal.positions import Positions
 from services.portal.read_marks import ReadMarks
@@ -37,7 +37,7 @@ from services.signin.people import AccessPeople
 NAME: Final = "portal"
 _JETSTREAM_TIMEOUT_S: Final = 4.0
 
-STRANGERS_PER_MINUTE: Final = {"/sign-in": 60, "/interest": 60, "/mail/": 60}
+STRANGERS_PER_MINUTE: Final = {"/sign-in": 60, "/interest": 60, "/mail/": 60, "/invitation": 60}
 """Requests of one address of what needs no sign-in, by the beginning of the path."""
 
 log = structlog.get_logger()
@@ -97,6 +97,7 @@ def application(site: Site) -> ASGIApp:
         refuse=failures.shown,
         takes_files=takes_files,
         limits={path: RateLimit(limit) for path, limit in STRANGERS_PER_MINUTE.items()},
+        from_anywhere={mail.STOP},
     )
 
 

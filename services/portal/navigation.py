@@ -41,7 +41,9 @@ def other_side(person: Person | None, path: str, _: Callable[[str], str]) -> Pla
 
 
 def _of_a_partner(person: Person, _: Callable[[str], str]) -> list[Place]:
-    return [Place(_("Tickets"), "/tickets")] if person.memberships else []
+    if not person.memberships:
+        return []
+    return [Place(_("Tickets"), "/tickets"), Place(_("Help"), "/help"), Place(_("People"), "/people")]
 
 
 def _at_the_desk(person: Person, _: Callable[[str], str], waiting_mails: int) -> list[Place]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -79,16 +79,20 @@ class Secured:
         refuse: Refuse,
         takes_files: Callable[[str], bool],
         limits: Mapping[str, RateLimit],
+        from_anywhere: Collection[str] = (),
     ) -> None:
         """Args:
         takes_files: whether the page of a path takes files, and so a large body.
         limits: by the beginning of a path, for what needs no sign-in.
+        from_anywhere: paths that take requests of other programs than browsers, and see to it themselves
+            that nobody is made to send one.
         """
         self._application = application
         self._origin = origin
         self._refuse = refuse
         self._takes_files = takes_files
         self._limits = limits
+        self._from_anywhere = from_anywhere
         self._headers = dict(HEADERS)
         if origin.startswith("https:"):
             self._headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
@@ -119,7 +123,8 @@ class Secured:
         for beginning, counted in self._limits.items():
             if scope["path"].startswith(beginning) and not counted.lets(client[0] if client else ""):
                 return 429
-        if scope["method"] not in _SAFE and not is_from_own_page(headers, self._origin):
+        is_checked = scope["method"] not in _SAFE and scope["path"] not in self._from_anywhere
+        if is_checked and not is_from_own_page(headers, self._origin):
             return 403
         declared = headers.get("content-length", "0")
         if not declared.isdecimal() or int(declared) > limit:

@@ -28,7 +28,7 @@ from services.signin.origins import is_from_own_page
 from services.signin.pages import Pages, PlainPages
 from services.signin.people import People
 from services.signin.returning import HOME, own_path
-from services.signin.sessions import Clock, Session, Sessions
+from services.signin.sessions import Clock, Open, Session, Sessions
 from services.signin.words import preferred_language
 
 BROKER_AWAY = (nats.errors.Error, TimeoutError, OSError)
@@ -87,6 +87,16 @@ class SignIn:
         """
         key = self._session_cookie.read(request)
         return None if key is None else await self._sessions.find(key)
+
+    async def open_sessions(self, request: Request) -> list[Open]:
+        """All sessions of the person whose request this is. Raises `nats.errors.Error`."""
+        key = self._session_cookie.read(request)
+        return [] if key is None else await self._sessions.of(key)
+
+    async def end_session(self, session: Session, name: str) -> None:
+        """End another session of the person of this one. Raises `nats.errors.Error`."""
+        await self._sessions.end_one(session.person, name)
+        log.info("signin.ended_elsewhere", person=session.person)
 
     async def _start(self, request: Request) -> Response:
         return_to = own_path(request.query_params.get("return_to"))

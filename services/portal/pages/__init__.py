@@ -9,12 +9,20 @@ from typing import Final
 from starlette.routing import Route
 
 from services.portal.pages import (
+    asking,
     attachments,
     desk,
+    draft,
     front,
+    interest,
+    invitation,
     live,
+    mail,
     originals,
+    people,
     preferences,
+    profile,
+    submission,
     ticket,
     ticket_actions,
     tickets,
@@ -31,9 +39,17 @@ PAGES: Final[tuple[Callable[[Site], list[Route]], ...]] = (
     attachments.routes,
     originals.routes,
     desk.routes,
+    asking.routes,
+    draft.routes,
+    submission.routes,
+    interest.routes,
+    people.routes,
+    invitation.routes,
+    profile.routes,
+    mail.routes,
 )
 
-_TAKES_FILES: Final = re.compile(r"(?:/desk)?/tickets/[^/]+/reply(?:-and-close/[^/]+)?")
+_TAKES_FILES: Final = re.compile(r"(?:/desk)?/tickets/[^/]+/reply(?:-and-close/[^/]+)?|/help/[^/]+/[^/]+")
 
 
 def takes_files(path: str) -> bool:

@@ -23,7 +23,7 @@ HTML = (
 
 def waiting(page: httpx2.Response) -> int:
     """How many wait, as the navigation says."""
-    found = re.search(r'class="count">(\d+)<', page.text)
+    found = re.search(r'class="places__count">(\d+)<', page.text)
     return int(found[1]) if found else 0
 
 

@@ -40,7 +40,8 @@ _NEXT: Final = """() => {
 }"""
 _LEFT: Final = """() => [...document.querySelectorAll(
         'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')]
-    .filter(e => !e.disabled && e.tabIndex >= 0 && !e.dataset.reached && e.checkVisibility({visibilityProperty: true})
+    .filter(e => !e.disabled && e.tabIndex >= 0 && !e.dataset.reached
+        && e.checkVisibility({visibilityProperty: true})
         && !(e.type === 'radio'
             && document.querySelector(`input[name="${CSS.escape(e.name)}"][data-reached]`)))
     .map(e => e.outerHTML.slice(0, 120))"""

@@ -13,6 +13,7 @@ import typer
 
 from services.cli.access import app as access
 from services.cli.attachment import app as attachment
+from services.cli.backup import backup, restore
 from services.cli.credentials import app as credentials
 from services.cli.dead import app as dead
 from services.cli.events import events
@@ -38,6 +39,8 @@ app = typer.Typer(
 app.command("up")(up)
 app.command("serve")(serve)
 app.command("setup")(setup)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.add_typer(ticket)
 app.add_typer(attachment)
 app.add_typer(questionnaire)

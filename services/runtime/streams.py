@@ -14,6 +14,7 @@ from contracts.subjects import (
     INTERESTS,
     LIMITS,
     MAIL,
+    RESTORING,
     SESSIONS,
     STREAMS,
     UPLOADS,
@@ -133,18 +134,26 @@ def object_store_configurations(*, replicas: int) -> list[dict[str, Any]]:
     ]
 
 
+def every_configuration(*, replicas: int) -> list[dict[str, Any]]:
+    """What Casetrail needs, each as the server is told of it."""
+    return [
+        *(configuration(stream, replicas=replicas) for stream in STREAMS),
+        *bucket_configurations(replicas=replicas),
+        *object_store_configurations(replicas=replicas),
+    ]
+
+
 async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
     """Make what is missing; returns, in words, how streams that exist differ from what is needed.
 
     Raises:
-        StreamsUnavailable: nobody answers (no JetStream, or no permission), or a stream was refused.
+        StreamsUnavailable: nobody answers (no JetStream, or no permission), or a stream was refused; or a
+            restore has not ended, and what it has not yet restored is not to be made empty.
     """
+    if "error" not in await _api(nc, f"STREAM.INFO.{RESTORING.name}", {}):
+        raise StreamsUnavailable("a restore is under way here, or was interrupted: `casetrail restore` again")
     differences: list[str] = []
-    for wanted in (
-        *(configuration(stream, replicas=replicas) for stream in STREAMS),
-        *bucket_configurations(replicas=replicas),
-        *object_store_configurations(replicas=replicas),
-    ):
+    for wanted in every_configuration(replicas=replicas):
         name = wanted["name"]
         answer = await _api(nc, f"STREAM.INFO.{name}", {})
         if answer.get("error", {}).get("err_code") == _STREAM_NOT_FOUND:

@@ -156,7 +156,11 @@ class Archive:
             names.add(header.name)
             before = header.name
             yield header.name, (at + _BLOCK, header.size)
-            at += _BLOCK + header.size + -header.size % _BLOCK
+            padding = -header.size % _BLOCK
+            at += _BLOCK + header.size + padding
+            self._file.seek(at - padding)
+            if self._file.read(padding).strip(b"\0"):
+                raise BackupRefused("backup_damaged_after", file=str(self.path), member=before)
 
     def _ends_early(self, member: str) -> BackupRefused:
         if not member:

@@ -180,4 +180,55 @@ OPERATING: Final[Mapping[str, Wording]] = {
     "stream": Wording("stream", "strumień"),
     "messages": Wording("messages", "wiadomości"),
     "positions": Wording("positions", "pozycje"),
+    # credentials of our own services
+    "keys_made": Wording("made", "utworzono"),
+    "keys_kept": Wording("kept", "bez zmian"),
+    "keys_outdated": Wording("outdated", "nieaktualne"),
+    "keys_to_rotate": Wording(
+        "This version gives other permissions: casetrail credentials rotate {users}",
+        "Ta wersja daje inne uprawnienia: casetrail credentials rotate {users}",
+    ),
+    "keys_written": Wording("written", "zapisano"),
+    "keys_hint": Wording(
+        "{operator} can make any credentials: keep it where no service runs, and in a safe place besides.",
+        "{operator} pozwala utworzyć dowolne dane logowania: trzymaj go tam, gdzie nie działa żadna usługa, "
+        "i dodatkowo w bezpiecznym miejscu.",
+    ),
+    "keys_rotated": Wording(
+        "{user}: the new credentials are in {file}; those before still work.",
+        "{user}: nowe dane logowania są w {file}; poprzednie nadal działają.",
+    ),
+    "keys_then_retire": Wording(
+        "When every process has them: casetrail credentials retire {what}",
+        "Gdy każdy proces je ma: casetrail credentials retire {what}",
+    ),
+    "keys_retired": Wording(
+        "{user}: what was replaced before is void ({n}).", "{user}: poprzednie są nieważne ({n})."
+    ),
+    "keys_none_to_retire": Wording(
+        "{user}: nothing was replaced before.", "{user}: nic nie było wcześniej zastąpione."
+    ),
+    "keys_signing_retired": Wording(
+        "{zone}: only what the present key signed is valid.",
+        "{zone}: ważne jest tylko to, co podpisał obecny klucz.",
+    ),
+    "keys_pushed": Wording(
+        "The servers know the accounts as they are now.", "Serwery znają konta w obecnej postaci."
+    ),
+    "keys_not_taken": Wording(
+        "It is kept, but no NATS server has taken it: {reason}. Repeat the command.",
+        "Zapisano, ale żaden serwer NATS tego nie przyjął: {reason}. Powtórz polecenie.",
+    ),
+    "keys_where": Wording(
+        "Say with --dir where the keys and credentials are kept.",
+        "Podaj w --dir, gdzie są klucze i dane logowania.",
+    ),
+    "keys_zone": Wording("it is SERVICES or OUTSIDE", "to SERVICES albo OUTSIDE"),
+    "keys_or_users": Wording(
+        "is of all users of an account: name none", "dotyczy wszystkich użytkowników konta: nie podawaj ich"
+    ),
+    "keys_no_user": Wording("name at least one of {users}", "podaj co najmniej jednego z: {users}"),
+    "keys_unknown_user": Wording(
+        "there is no user {user}; there is: {users}", "nie ma użytkownika {user}; są: {users}"
+    ),
 }

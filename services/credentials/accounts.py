@@ -9,7 +9,7 @@ Exports need no activation token: an account exists only if our operator signed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from contracts.subjects import (
@@ -44,13 +44,13 @@ _DELIVERIES: Final = inbox_prefix(">")  # of consumers; each user may subscribe 
 
 
 def account_claims(
-    zone: Zone, *, keys: Mapping[Zone, str], signing_key: str, revocations: Mapping[str, int]
+    zone: Zone, *, keys: Mapping[Zone, str], signing_keys: Sequence[str], revocations: Mapping[str, int]
 ) -> jwt.Claims:
     """What the account of a zone has. `keys` are the public keys by which the server knows the accounts."""
     return jwt.account(
         keys[zone],
         name=zone.value,
-        signing_key=signing_key,
+        signing_keys=signing_keys,
         exports=_exports() if zone is Zone.SERVICES else [],
         imports=_imports(keys[Zone.SERVICES]) if zone is Zone.OUTSIDE else [],
         jetstream=zone is Zone.SERVICES,

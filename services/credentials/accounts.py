@@ -30,13 +30,14 @@ _API: Final = "$JS.API"
 _ONE_ANSWER: Final = (
     request("*", "*"),
     system_request("*", "*", "*"),
-    f"{_API}.STREAM.INFO.{TICKETS.name}",
+    f"{_API}.INFO",
+    f"{_API}.STREAM.INFO.*",
+    f"{_API}.CONSUMER.LIST.*",
     f"{_API}.CONSUMER.CREATE.{TICKETS.name}.*.>",
     f"{_API}.CONSUMER.DELETE.{TICKETS.name}.*",
     f"$JS.FC.{TICKETS.name}.>",
     f"{_API}.STREAM.MSG.GET.{DEAD_LETTERS.name}",
     f"$KV.{SESSIONS}.>",
-    f"{_API}.STREAM.INFO.{SESSIONS_STREAM}",
     f"{_API}.STREAM.MSG.GET.{SESSIONS_STREAM}",
 )
 _MANY_ANSWERS: Final = ("$SRV.>",)  # discovery: every instance answers

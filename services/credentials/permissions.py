@@ -295,7 +295,9 @@ def _cli() -> Permissions:
             request("*", "*"),
             system_request("cli", "*", "*"),
             "$SRV.>",
-            f"$JS.{OUTSIDE_DOMAIN}.API.STREAM.INFO.{TICKETS.name}",
+            f"$JS.{OUTSIDE_DOMAIN}.API.INFO",  # these are for `casetrail doctor`
+            f"$JS.{OUTSIDE_DOMAIN}.API.STREAM.INFO.*",
+            f"$JS.{OUTSIDE_DOMAIN}.API.CONSUMER.LIST.*",
             f"$JS.{OUTSIDE_DOMAIN}.API.STREAM.MSG.GET.{DEAD_LETTERS.name}",
             *_follow("cli", ">"),
         ),

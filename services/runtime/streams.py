@@ -160,13 +160,17 @@ async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
             answer = await _api(nc, f"STREAM.CREATE.{name}", wanted)
         if "error" in answer:
             raise StreamsUnavailable(f"{name}: {answer['error'].get('description', answer['error'])}")
-        found = answer["config"]
-        differences += [
-            f"{name}: {key} is {json.dumps(found.get(key))}, it should be {json.dumps(value)}"
-            for key, value in wanted.items()
-            if (found.get(key) or False) != (value or False)  # the server leaves out what is false or 0
-        ]
+        differences += differences_of(wanted, answer["config"])
     return differences
+
+
+def differences_of(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """In words, how a stream's configuration differs from what is needed."""
+    return [
+        f"{wanted['name']}: {key} is {json.dumps(found.get(key))}, it should be {json.dumps(value)}"
+        for key, value in wanted.items()
+        if (found.get(key) or False) != (value or False)  # the server leaves out what is false or 0
+    ]
 
 
 async def stream_info(nc: Client, stream: Stream) -> dict[str, Any]:

@@ -5,7 +5,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test browser faults bench lint format lock schemas setup clean help
+.PHONY: run test browser promtool faults bench lint format lock schemas setup clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ help: ## this list
 run: $(READY) ## set up, and run the whole system on this machine (Ctrl-C ends it)
 	@$(BIN)/casetrail up
 
-test: $(READY) browser lint ## set up, lint, and run the tests
+test: $(READY) browser promtool lint ## set up, lint, and run the tests
 	$(BIN)/pytest -m "not faults and not bench" -n 3 --dist loadfile
 
 browser: ## Debian's chromium for the tests in a real browser, where it is missing and may be installed
@@ -21,6 +21,14 @@ browser: ## Debian's chromium for the tests in a real browser, where it is missi
 		{ apt-get install -qq -y chromium >/dev/null 2>&1 || \
 		{ apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }; }; } || \
 		echo "There is no chromium: the tests in a real browser are skipped. As root: apt-get install chromium"
+
+promtool: $(READY) ## Debian's promtool for the tests of the alerts, where it is missing and can be had
+	@test -x $(BIN)/promtool || command -v promtool >/dev/null || { command -v apt-get dpkg-deb >/dev/null && \
+		cd $(VENV) && { apt-get -qq download prometheus >/dev/null 2>&1 || \
+		{ apt-get update -qq && apt-get -qq download prometheus >/dev/null; }; } && \
+		dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 -C bin ./usr/bin/promtool && \
+		rm prometheus_*.deb ; } || \
+		echo "There is no promtool: its check of the alerts is skipped. As root: apt-get install prometheus"
 
 faults: $(READY) ## kill processes and brokers under load (minutes)
 	$(BIN)/pytest -m faults -s

@@ -649,5 +649,43 @@ REQUESTS: Final = requests(
             answers=notify_requests.MailDone,
             refusals=_ASKING,
         ),
+        Request(
+            subject=notify_requests.RECEIVED,
+            asks=notify_requests.ListReceived,
+            answers=notify_requests.ReceivedPage,
+            refusals=_ASKING,
+        ),
+        Request(
+            subject=notify_requests.RECEIVED_MAIL,
+            asks=notify_requests.GetReceived,
+            answers=notify_requests.ReceivedRecord,
+            refusals=("mail_not_found", *_ASKING),
+        ),
+        Request(
+            subject=notify_requests.ORIGINAL,
+            asks=notify_requests.GetOriginal,
+            answers=notify_requests.Original,
+            refusals=("account_not_found", "mail_not_found", *_ASKING),
+        ),
+        Request(
+            subject=notify_requests.RAW,
+            asks=notify_requests.GetRaw,
+            answers=notify_requests.RawChunk,
+            refusals=("mail_not_found", *_ASKING),
+        ),
+        Request(
+            subject=notify_requests.SETTLE,
+            asks=notify_requests.SettleMail,
+            answers=notify_requests.MailSettled,
+            refusals=(
+                "mail_not_found",
+                "mail_needs_nobody",
+                "mail_is_settled",
+                "ticket_is_closed",
+                "ticket_is_full",
+                "ticket_not_found",
+                *_ASKING,
+            ),
+        ),
     )
 )

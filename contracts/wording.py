@@ -182,6 +182,14 @@ REFUSALS: Final[Mapping[str, Wording]] = {
         "This e-mail was not given up, so there is nothing to send again.",
         "Tej wiadomości nie uznano za niedoręczalną, więc nie ma czego wysyłać ponownie.",
     ),
+    "mail_needs_nobody": Wording(
+        "This e-mail does not wait for anybody.",
+        "Ta wiadomość na nikogo nie czeka.",
+    ),
+    "mail_is_settled": Wording(
+        "Somebody has dealt with this e-mail already.",
+        "Ktoś już zajął się tą wiadomością.",
+    ),
     "reference_not_found": Wording(
         "There is no e-mail with the reference ID {reference} here.",
         "Nie ma tu wiadomości o identyfikatorze referencyjnym {reference}.",
@@ -444,6 +452,10 @@ RULES: Final[Mapping[str, Wording]] = {
     "as_of_more_than_one": Wording(
         "names more than one of as_of_revision, as_of_position and as_of_time",
         "podaje więcej niż jedno z: as_of_revision, as_of_position, as_of_time",
+    ),
+    "ticket_and_account": Wording(
+        "must be given together with the ticket, or neither",
+        "musi być podane razem ze zgłoszeniem albo wcale",
     ),
     "email_shape": Wording(
         "must be an e-mail address, such as jan@example.com",

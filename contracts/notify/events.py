@@ -110,6 +110,7 @@ class Deferred(Published):
     attempt: Attempt
     code: Annotated[int | None, Field(ge=400, le=499, description="Absent: no answer")] = None
     until: Timestamp
+    handed_over: Annotated[bool, Field(description="False: it did not get as far as the server")] = True
     content: AnswerContent
 
 

@@ -63,7 +63,7 @@ def get(attachment: str, *, account: str, actor: str, out: str | None, as_json: 
             client = Attachments(nc, timeout_s=TIMEOUT_S)
             found, content = await client.download(attachment, account=account, actor=query.actor)
         target = Path(out or found.name)
-        _write_new(target, content)
+        write_new(target, content)
         if as_json:
             print_json(found, {"file": str(target)})
         else:
@@ -101,7 +101,7 @@ def read(file: str, option: str) -> bytes:
     return content
 
 
-def _write_new(target: Path, content: bytes) -> None:
+def write_new(target: Path, content: bytes) -> None:
     """Raises Failure: it is there already, or cannot be written."""
     try:
         with target.open("xb") as file:

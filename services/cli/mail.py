@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from services.cli import mail_received
+
 app = typer.Typer(
     name="mail",
     help="E-mails: what was sent to whom, when, with what answer; send again what was given up.",
@@ -21,6 +23,7 @@ dead = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(dead)
+app.add_typer(mail_received.app)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, on one line.")]
 As = Annotated[

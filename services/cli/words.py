@@ -55,6 +55,17 @@ SENTENCES: Final[Mapping[str, Wording]] = {
     ),
     "mail_bounced": Wording("(came back)", "(wróciła)"),
     "mail_revived": Wording("{mail} will be sent again.", "{mail} zostanie wysłana ponownie."),
+    "mail_waits": Wording("(waits for somebody)", "(czeka na kogoś)"),
+    "mail_put": Wording(
+        "{received} stands on ticket {ticket} now.", "{received} jest teraz w zgłoszeniu {ticket}."
+    ),
+    "mail_dismissed": Wording(
+        "{received} does not wait any more. It is kept.", "{received} już nie czeka. Pozostaje zachowana."
+    ),
+    "mail_is_cut": Wording(
+        "   There is more of it: casetrail mail received get",
+        "   Jest jej więcej: casetrail mail received get",
+    ),
     "mail_wished": Wording(
         "E-mails about tickets from now on: {tickets}.", "Wiadomości o zgłoszeniach od teraz: {tickets}."
     ),

@@ -33,6 +33,7 @@ from contracts.subjects import (
     INTAKE,
     INTERESTS,
     LIMITS,
+    MAIL,
     NOTIFY,
     OBJECT_STORES,
     OUTSIDE_DOMAIN,
@@ -46,6 +47,7 @@ from contracts.subjects import (
     dead_letter,
     inbox_prefix,
     object_stream,
+    received_events,
     request,
     submission_events,
     system_request,
@@ -229,7 +231,8 @@ def _attachments() -> Permissions:
 
 
 def _notify() -> Permissions:
-    """The only user that may append to the log of e-mails; it reads which interest forms wait."""
+    """The only user that may append to the log of e-mails, and keep those that come in; it reads which
+    interest forms wait. What it asks of other services it asks as `notify-requests`."""
     interests = Stream(name=bucket_stream(INTERESTS), subjects=(f"$KV.{INTERESTS}.>",), description="")
     return Permissions(
         zone=Zone.SERVICES,
@@ -240,6 +243,10 @@ def _notify() -> Permissions:
             *_keep_a_copy_of(TICKETS),
             *_react_to(TICKETS, ticket_events("*", "*"), service="notify", durable="notify-updates"),
             *_react_to(interests, interests.subjects[0], service="notify", durable="notify-interests"),
+            *_react_to(NOTIFY, received_events("*"), service="notify", durable="notify-received"),
+            f"$O.{MAIL}.C.*",
+            f"$O.{MAIL}.M.*",
+            f"$JS.API.STREAM.MSG.GET.{object_stream(MAIL)}",
             "_R_.>",
         ),
         subscribe=(
@@ -248,6 +255,15 @@ def _notify() -> Permissions:
             "$SRV.>",
             f"{inbox_prefix('notify')}.>",
         ),
+    )
+
+
+def _notify_requests() -> Permissions:
+    """Writes what came in by e-mail on its ticket, in the name of its sender."""
+    return Permissions(
+        zone=Zone.OUTSIDE,
+        publish=(request("tickets", "reply"), request("attachments", "upload")),
+        subscribe=(f"{inbox_prefix('notify-requests')}.>",),
     )
 
 
@@ -330,6 +346,7 @@ USERS: Final = {
     "intake": _intake(),
     "attachments": _attachments(),
     "notify": _notify(),
+    "notify-requests": _notify_requests(),
     "cli": _cli(),
 }
 """Every user of Casetrail itself. Other systems get theirs by `system`."""

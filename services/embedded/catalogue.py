@@ -10,14 +10,16 @@ from typing import Final
 class ServiceEntry:
     """A service. `run` is `module:function`: it takes its settings from the environment, and returns the
     exit code once SIGTERM or SIGINT has ended it. `nats_user` is a name in `credentials.permissions`.
-    `keys` are settings that each name a file with a random key. What `sends_mail` is given a mail server."""
+    `keys` are settings that each name a file with a random key. What `does_mail` is given a mail server, and
+    a port that e-mails come in at. `requests_user` is the NATS user as which it asks other services."""
 
     name: str
     run: str
     nats_user: str
     description: str
     keys: tuple[str, ...] = ()
-    sends_mail: bool = False
+    does_mail: bool = False
+    requests_user: str | None = None
 
 
 CATALOGUE: Final = (
@@ -51,8 +53,9 @@ CATALOGUE: Final = (
         name="notify",
         run="services.notify.app:main",
         nats_user="notify",
-        description="E-mails: what is to be sent, and what became of it",
+        description="E-mails: what is to be sent, what came in, and what became of it",
         keys=("CASETRAIL_LINK_KEY_FILE",),
-        sends_mail=True,
+        does_mail=True,
+        requests_user="notify-requests",
     ),
 )

@@ -147,6 +147,7 @@ class _System:
         self._mail: dict[str, str] = {}
         self._mail_port: ReservedPort | None = None
         self._inbox_port: ReservedPort | None = None
+        self._answers_port: ReservedPort | None = None
 
     async def run(self) -> None:
         """Start everything in its order, announce it, keep it running until cancelled."""
@@ -187,7 +188,7 @@ class _System:
             self._out.line("up", "stopping")
         running = [child.stop(grace_s=0) for child in (self._setup, self._introducing) if child]
         await asyncio.gather(*running, *(service.stop(grace_s=STOP_WITHIN_S) for service in self._services))
-        for reserved in (self._reserved, self._mail_port, self._inbox_port):
+        for reserved in (self._reserved, self._mail_port, self._inbox_port, self._answers_port):
             if reserved:
                 reserved.release()
         if self._nats:
@@ -222,6 +223,11 @@ class _System:
             "PYTHONUNBUFFERED": "1",
         }
 
+    def _requests_creds(self, entry: ServiceEntry) -> dict[str, str]:
+        if entry.requests_user is None:
+            return {}
+        return {"CASETRAIL_REQUESTS_CREDS": str(creds_file(self._creds, entry.requests_user))}
+
     async def _make_streams(self, nats_url: str) -> None:
         self._setup = await Child.start(
             [*CASETRAIL, "setup"],
@@ -244,7 +250,8 @@ class _System:
             env=self._env(entry.nats_user, nats_url)
             | {"CASETRAIL_DATA_DIR": str(directory)}
             | {setting: str(key_file(self._data / "keys", setting)) for setting in entry.keys}
-            | (self._mail if entry.sends_mail else {}),
+            | self._requests_creds(entry)
+            | (self._mail if entry.does_mail else {}),
             on_line=partial(self._out.line, name),
             inherit=[self._lock],
         )
@@ -285,16 +292,18 @@ class _System:
     @property
     def _has_mailbox(self) -> bool:
         """Where nothing says which server takes e-mails, ours does; in production something must say so."""
-        wanted = any(entry.sends_mail for entry in self._entries.values())
+        wanted = any(entry.does_mail for entry in self._entries.values())
         named = os.environ.get("CASETRAIL_SMTP_HOST")
         return wanted and not named and os.environ.get("CASETRAIL_ENV") != "production"
 
     async def _start_mailbox(self) -> None:
-        self._mail_port, self._inbox_port = ReservedPort(), ReservedPort()
+        self._mail_port, self._inbox_port, self._answers_port = ReservedPort(), ReservedPort(), ReservedPort()
         self._mail = {
             "CASETRAIL_SMTP_HOST": HOST,
             "CASETRAIL_SMTP_PORT": str(self._mail_port.number),
             "CASETRAIL_SMTP_TLS": "none",
+            "CASETRAIL_MAIL_IN_HOST": HOST,
+            "CASETRAIL_MAIL_IN_PORT": str(self._answers_port.number),
             "CASETRAIL_MAIL_FROM": os.environ.get("CASETRAIL_MAIL_FROM") or "support@casetrail.example",
             "CASETRAIL_PUBLIC_URL": os.environ.get("CASETRAIL_PUBLIC_URL") or f"http://{HOST}:8080",
         }
@@ -308,6 +317,8 @@ class _System:
                 "CASETRAIL_DATA_DIR": str(self._data / "mail"),
                 "CASETRAIL_MAILBOX_PORT": str(self._mail_port.number),
                 "CASETRAIL_MAILBOX_HTTP_PORT": str(self._inbox_port.number),
+                "CASETRAIL_MAILBOX_ANSWERS_HOST": HOST,
+                "CASETRAIL_MAILBOX_ANSWERS_PORT": str(self._answers_port.number),
                 "CASETRAIL_LOG_FORMAT": self._options.log_format,
                 "PYTHONUNBUFFERED": "1",
             },

@@ -1,4 +1,4 @@
-"""The notify service put together: settings, connection, log, replicas, subscribers, the sender."""
+"""The notify service put together: settings, log, replicas, subscribers, the sender, the way in."""
 
 from __future__ import annotations
 
@@ -8,24 +8,32 @@ from datetime import UTC, datetime
 
 from contracts import subjects
 from contracts.notify.requests import SERVICE
+from services.files.store import FileStore
 from services.guard.following import Following
 from services.guard.guard import start_guard
 from services.links.mail import MailTokens
-from services.notify import fanout, interests
+from services.notify import answering, fanout, interests, returned
+from services.notify.answering import RefusedReplies, Unassignable
 from services.notify.commands import Cache, Commands
 from services.notify.directory import Directory
 from services.notify.endpoints import REFUSALS, endpoints
 from services.notify.fanout import FanOut
+from services.notify.incoming_commands import IncomingCache, IncomingCommands
 from services.notify.interests import Confirmations
+from services.notify.kept import KeptMails
 from services.notify.news import Links
 from services.notify.orders import Orders
 from services.notify.queries import Queries
+from services.notify.received_queries import ReceivedQueries, Settling
+from services.notify.replies import Replies
+from services.notify.returned import FailingAddresses
 from services.notify.sender import Sender
 from services.notify.settings import NotifySettings
 from services.notify.smtp import MailServer
 from services.notify.ticket_view import TicketsView
 from services.notify.view import NotifyView
-from services.notify.writing import TEST, Source, Tests, TicketNewsOf, Writer
+from services.notify.way_in import Addresses, WayIn, asking
+from services.notify.writing import TEST, NothingComesIn, Source, Tests, TicketNewsOf, Writer
 from services.runtime.events import Subscribers
 from services.runtime.log import Log
 from services.runtime.recorder import Document
@@ -42,11 +50,14 @@ async def notify(
     settings = context.settings
     key, signer, sender = settings.link_key(), settings.signer(), settings.sender()
     links, domain = Links(settings.public_url or ""), sender.domain
-    cache = Cache()
+    addresses = Addresses.of(settings)
+    comes_in = settings.mail_in_port is not None
+    cache, incoming_cache = Cache(), IncomingCache()
     woken: list[Sender] = []
 
     def take_in(documents: Sequence[Document]) -> None:
         cache.take_in(documents)
+        incoming_cache.take_in(documents)
         for each in woken:
             each.wake()
 
@@ -84,12 +95,17 @@ async def notify(
         await following.caught_up()
         log = Log(context.nc, subjects.NOTIFY)
         commands = Commands(log, mails, cache, now)
+        kept = KeptMails(FileStore(context.nc, subjects.MAIL))
+        incoming = IncomingCommands(log, mails, incoming_cache, now)
         sources: dict[str, Source] = {
             interests.KIND: Confirmations(context.nc.jetstream(), public_url=links.portal),
             fanout.KIND: TicketNewsOf(
                 tickets, directory, following, links, max_age_s=settings.access_max_age_s
             ),
             TEST: Tests(links.portal),
+            answering.REFUSED: RefusedReplies(tickets, kept, links),
+            answering.UNASSIGNED: Unassignable(kept, links.portal),
+            returned.KIND: FailingAddresses(mails, tickets, directory, links),
         }
         writer = Writer(
             sources,
@@ -98,6 +114,7 @@ async def notify(
             tokens=MailTokens(key),
             links=links,
             signer=signer,
+            addresses=addresses if comes_in else NothingComesIn(sender.addr_spec),
         )
         servers = [MailServer(settings) for _ in range(settings.smtp_connections)]
         sending = Sender(mails, commands, servers, writer, context.registry, now)
@@ -106,13 +123,33 @@ async def notify(
         interests.subscribe(subscribers, commands, domain=domain)
         fan_out = FanOut(context.nc, log, mails, tickets, commands, directory, following, domain=domain)
         fan_out.subscribe(subscribers, after=await fan_out.begun_at())
-        await subscribers.start(context.nc)
-        queries = Queries(mails, guard, commands, writer)
-        orders = Orders(commands, guard, domain=domain)
-        await service.start([*endpoints(queries, orders), subscribers.endpoint()])
-        yield
-        await subscribers.stop()
-        await service.stop(timeout_s=settings.shutdown_timeout_s)
+        way_in = WayIn(
+            context=context,
+            addresses=addresses,
+            mails=mails,
+            tickets=tickets,
+            directory=directory,
+            following=following,
+            commands=commands,
+            incoming=incoming,
+            kept=kept,
+            now=now,
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            replies: Replies | None = None
+            if comes_in:
+                replies = Replies(await stack.enter_async_context(asking(context)))
+                way_in.subscribe(subscribers, replies)
+            await subscribers.start(context.nc)
+            queries = Queries(mails, guard, commands, writer)
+            orders = Orders(commands, guard, domain=domain)
+            received = ReceivedQueries(mails, kept, guard)
+            settling = Settling(incoming, kept, replies, guard)
+            await service.start([*endpoints(queries, orders, received, settling), subscribers.endpoint()])
+            async with way_in.listening():
+                yield
+            await subscribers.stop()
+            await service.stop(timeout_s=settings.shutdown_timeout_s)
     finally:
         await context.cancel_tasks()
         mails.close()

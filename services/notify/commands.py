@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -82,7 +83,7 @@ class Commands:
             Unavailable: the log does not answer.
         """
         command_id = f"answer.{mail}.{attempt}"
-        answer = outgoing.Answer(answer.code, translate.one_line(answer.words))
+        answer = replace(answer, words=translate.one_line(answer.words))
         try:
             effect = await self._carry_out(
                 mail,

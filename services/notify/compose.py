@@ -31,7 +31,7 @@ from services.notify.threading import (
     set_unsubscribe,
     ticket_subject,
 )
-from services.notify.updates import ReplyRefused, TicketNews, Unassigned, Update
+from services.notify.updates import AddressFails, ReplyRefused, TicketNews, Unassigned, Update
 from services.runtime.ids import derived_id
 
 
@@ -89,17 +89,22 @@ def _set_head(message: EmailMessage, update: Update, envelope: Envelope, page: S
     message["Date"] = envelope.at
     message["Message-ID"] = envelope.message_id
     root = None
-    if isinstance(update, TicketNews | ReplyRefused):
+    if isinstance(update, _OF_A_TICKET):
         root = root_id(update.number, envelope.sender.domain)
-    set_conversation(message, root=root, earlier=envelope.earlier)
     is_answer = isinstance(update, ReplyRefused | Unassigned)
+    answered = update.answered if isinstance(update, ReplyRefused | Unassigned) else None
+    earlier = envelope.earlier if answered is None else (*envelope.earlier, answered)
+    set_conversation(message, root=root, earlier=earlier)
     set_automatic(message, "auto-replied" if is_answer else "auto-generated")
     if envelope.preferences is not None:
         set_unsubscribe(message, envelope.preferences)
 
 
+_OF_A_TICKET: Final = (TicketNews, ReplyRefused, AddressFails)
+
+
 def _subject(update: Update, envelope: Envelope, page: Sheet) -> str:
-    if isinstance(update, TicketNews | ReplyRefused):
+    if isinstance(update, _OF_A_TICKET):
         return ticket_subject(update.number, update.title, is_first=not envelope.earlier)
     return cut(one_line(page.heading), MAX_SUBJECT_CHARACTERS)
 

@@ -69,10 +69,11 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the mail server said; without a code it said nothing."""
+    """What the mail server said; without a code it said nothing, if the mail was handed over to it at all."""
 
     code: int | None
     words: str
+    handed_over: bool = True
 
 
 # Facts
@@ -283,7 +284,7 @@ def evolve(mail: Mail | None, fact: MailFact) -> Mail:
         case Sent():
             return replace(mail, state=State.SENT)
         case Deferred():
-            uncertain = mail.uncertain or fact.answer.code is None
+            uncertain = mail.uncertain or (fact.answer.handed_over and fact.answer.code is None)
             return replace(mail, state=State.WAITING, due=fact.until, uncertain=uncertain)
         case Dead():
             return replace(mail, state=State.DEAD)

@@ -61,7 +61,7 @@ class Queries:
             row = cursor.fetchone()
             if row is None:
                 raise NotFound("mail_not_found")
-            events = _events(cursor, row["mail"])
+            events = recorded_events(cursor, row["mail"])
         return requests.MailRecord(mail=_summary(row), events=events, text=await self._text(row["mail"]))
 
     async def find(self, query: requests.FindReference) -> requests.FoundReference:
@@ -100,7 +100,8 @@ def _summary(row: Any) -> requests.MailSummary:
     return requests.MailSummary.model_validate({**row, "bounced": bool(row["bounced"])})
 
 
-def _events(cursor: SQLiteCursor, subject: str) -> tuple[RecordedDocument, ...]:
+def recorded_events(cursor: SQLiteCursor, subject: str) -> tuple[RecordedDocument, ...]:
+    """Every event of an e-mail, in order."""
     cursor.execute(
         "SELECT rowid, state FROM stored_events WHERE originator_id = ? ORDER BY originator_version",
         (subject,),

@@ -158,7 +158,7 @@ class Sender:
             written = await self._writer.write(mail, at=self._now())
         except (Unavailable, nats.errors.Error, TimeoutError) as error:
             # What it says cannot be told now: it is claimed, so the log has to hear of it.
-            return Answer(None, f"not written: {type(error).__name__}"), False
+            return Answer(None, f"not written: {type(error).__name__}", handed_over=False), False
         match written:
             case NotToBeSent(reason):
                 return Answer(None, reason), True

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator
 
-from contracts.access.people import NotAnAddress, normalised
-from services.guard.settings import GuardSettings
+from contracts.access.people import normalised
 from services.links.mail import KeyInvalid as LinkKeyInvalid
 from services.links.mail import read_key
 from services.notify.dkim import KeyInvalid, Signer
+from services.notify.receiving_settings import ReceivingSettings, mail_address
 from services.runtime.settings import ReadableFile, SettingsInvalid, problem
 
 
@@ -24,22 +24,14 @@ def _web_address(url: str) -> str:
     return url.rstrip("/")
 
 
-def _mail_address(address: str) -> str:
-    try:
-        normalised(address)
-    except NotAnAddress:
-        raise ValueError("is an e-mail address, such as support@example.com") from None
-    return address
-
-
-class NotifySettings(GuardSettings):
-    """Where mail goes, and who it comes from."""
+class NotifySettings(ReceivingSettings):
+    """Where mail goes, who it comes from, and where it comes in."""
 
     public_url: Annotated[str, AfterValidator(_web_address)] | None = Field(
         default=None,
         description="Address under which people's browsers reach the portal; links in e-mails begin with it.",
     )
-    mail_from: Annotated[str, AfterValidator(_mail_address)] | None = Field(
+    mail_from: Annotated[str, AfterValidator(mail_address)] | None = Field(
         default=None, description="Address that e-mails come from."
     )
     mail_from_name: str = Field(
@@ -109,6 +101,11 @@ class NotifySettings(GuardSettings):
     def sender(self) -> Address:
         """Who e-mails come from."""
         return Address(self.mail_from_name, addr_spec=normalised(self.mail_from or ""))
+
+    @property
+    def answers_domain(self) -> str:
+        """The domain of the addresses that answers and reports come back to."""
+        return self.mail_in_domain or self.sender().domain
 
     def link_key(self) -> str:
         """Raises SettingsInvalid."""

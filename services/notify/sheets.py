@@ -13,6 +13,7 @@ from services.notify.marked_up import plain
 from services.notify.received.delimiters import DELIMITERS
 from services.notify.threading import cut, one_line
 from services.notify.updates import (
+    AddressFails,
     File,
     InterestConfirmation,
     InterestReceived,
@@ -102,6 +103,8 @@ def sheet(update: Update, language: Language, *, answerable: bool) -> Sheet:
                 lead=(say(words.UNASSIGNED_WHY), say(words.UNASSIGNED_NEXT)),
                 links=(Link(say(words.OPEN_PORTAL), update.portal_link),),
             )
+        case AddressFails():
+            return _failing(update, say)
         case Test():
             return Sheet(
                 heading=say(words.TEST),
@@ -173,6 +176,22 @@ def _refused(refused: ReplyRefused, language: Language, say: _Say) -> Sheet:
             Link(say(words.NEW_TICKET), refused.new_ticket_link),
         ),
         after=(say(words.REFUSED_NEXT),),
+    )
+
+
+def _failing(fails: AddressFails, say: _Say) -> Sheet:
+    return Sheet(
+        heading=say(words.ADDRESS_FAILS),
+        preheader=say(words.ADDRESS_FAILS_WHY),
+        over=f"{shown(fails.number)} · {one_line(fails.title)}",
+        lead=(say(words.ADDRESS_FAILS_WHY),),
+        rows=(
+            Row(say(words.ACCOUNT), one_line(fails.account)),
+            Row(say(words.PERSON), one_line(fails.person)),
+            Row(say(words.STATUS), one_line(fails.status)),
+        ),
+        links=(Link(say(words.OPEN_TICKET), fails.link),),
+        after=(say(words.ADDRESS_FAILS_NEXT),),
     )
 
 

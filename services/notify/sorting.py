@@ -16,13 +16,12 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from contracts.envelope import ActorKind
 from contracts.number import is_number
 from services.notify.incoming import Outcome
 from services.notify.threading import ReplyTo
 
-MAX_REPLIES_PER_HOUR: Final = 30
-"""By e-mail on one ticket: people do not write so many, programs that answer each other do."""
+MAX_PER_HOUR: Final = 30
+"""E-mails taken as replies on one ticket: people do not write so many, programs that answer each other do."""
 
 Checked = Literal["pass", "fail", "none"]
 
@@ -71,8 +70,7 @@ def sorted_out(clues: Clues) -> Candidate | NoReply:
         return NoReply(Outcome.QUARANTINED, "no_sender")
     if clues.checked == "fail":
         return NoReply(Outcome.QUARANTINED, "sender_check_failed")
-    to_its_sender = clues.addressed is not None and clues.addressed.person == clues.sender
-    if clues.checked == "none" and not to_its_sender:
+    if clues.checked == "none" and not is_addressed_by_its_sender(clues):
         return NoReply(Outcome.QUARANTINED, "sender_not_checked")
     for number, found_by in (
         (clues.addressed.number if clues.addressed is not None else None, "address"),
@@ -84,6 +82,11 @@ def sorted_out(clues: Clues) -> Candidate | NoReply:
     return NoReply(Outcome.UNASSIGNED, "no_ticket", answerable=clues.checked == "pass")
 
 
+def is_addressed_by_its_sender(clues: Clues) -> bool:
+    """Whether it came to the signed address that nobody but its sender was told by us."""
+    return clues.addressed is not None and clues.addressed.person == clues.sender
+
+
 def number_in(subject: str) -> str | None:
     """The ticket number that our e-mails carry in their subject."""
     for found in _NUMBER.finditer(subject):
@@ -93,10 +96,6 @@ def number_in(subject: str) -> str | None:
     return None
 
 
-def may_write(capacity: ActorKind | None, replies_in_the_last_hour: int) -> NoReply | None:
-    """Why the candidate may not reply after all; None: it may."""
-    if capacity is None:
-        return NoReply(Outcome.UNASSIGNED, "no_access")
-    if replies_in_the_last_hour >= MAX_REPLIES_PER_HOUR:
-        return NoReply(Outcome.QUARANTINED, "too_many")
-    return None
+def too_many(replies_in_the_last_hour: int) -> bool:
+    """Whether a further reply by e-mail on the ticket is for people to look at first."""
+    return replies_in_the_last_hour >= MAX_PER_HOUR

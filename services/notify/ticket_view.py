@@ -86,3 +86,14 @@ def event_at(cursor: SQLiteCursor, position: int) -> bytes | None:
     cursor.execute("SELECT state FROM stored_events WHERE rowid = ?", (position,))
     row = cursor.fetchone()
     return None if row is None else bytes(row["state"])
+
+
+def event_of_command(cursor: SQLiteCursor, number: str, command_id: str) -> bytes | None:
+    """The event that a command on a ticket put on record."""
+    cursor.execute(
+        "SELECT state FROM stored_events WHERE originator_id = ? "
+        "AND json_extract(state, '$.commandid') = ? LIMIT 1",
+        (number, command_id),
+    )
+    row = cursor.fetchone()
+    return None if row is None else bytes(row["state"])

@@ -58,11 +58,10 @@ def _type_and_data(fact: outgoing.MailFact) -> tuple[str, dict[str, Any]]:
         case outgoing.Deferred():
             data = _answered(fact.attempt, fact.answer)
             content = data.pop("content")
-            return "casetrail.mail.deferred.v1", {
-                **data,
-                "until": format_time(fact.until),
-                "content": content,
-            }
+            data["until"] = format_time(fact.until)
+            if not fact.answer.handed_over:
+                data["handed_over"] = False
+            return "casetrail.mail.deferred.v1", {**data, "content": content}
         case outgoing.Dead():
             return "casetrail.mail.dead.v1", _answered(fact.attempt, fact.answer)
         case outgoing.Revived():
@@ -164,7 +163,7 @@ def _deferred(command_id: str, at: datetime, deferred: wire.Deferred) -> outgoin
         command_id=command_id,
         at=at,
         attempt=deferred.attempt,
-        answer=outgoing.Answer(deferred.code, deferred.content.answer),
+        answer=outgoing.Answer(deferred.code, deferred.content.answer, handed_over=deferred.handed_over),
         until=deferred.until,
     )
 

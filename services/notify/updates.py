@@ -94,13 +94,14 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplyRefused:
-    """An answer by e-mail came to a closed ticket; `text` is what the person wrote."""
+    """An answer by e-mail came to a closed ticket: its text, and in `answered` its Message-ID."""
 
     number: str
     title: str
     text: str
     reopen_link: str
     new_ticket_link: str
+    answered: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +109,19 @@ class Unassigned:
     """An e-mail came in that belongs to no ticket. Nothing of it is repeated: its sender may be forged."""
 
     portal_link: str
+    answered: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressFails:
+    """E-mails to somebody come back; told to agents. `status` as RFC 3463 has it."""
+
+    number: str
+    title: str
+    account: str
+    person: str
+    status: str
+    link: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,4 +131,13 @@ class Test:
     portal_link: str
 
 
-Update = TicketNews | InterestConfirmation | InterestReceived | Invitation | ReplyRefused | Unassigned | Test
+Update = (
+    TicketNews
+    | InterestConfirmation
+    | InterestReceived
+    | Invitation
+    | ReplyRefused
+    | Unassigned
+    | AddressFails
+    | Test
+)

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from eventsourcing.sqlite import SQLiteCursor
 
+from contracts import subjects
 from contracts.envelope import format_time
 from services.notify.outgoing import CLAIM_LASTS
 from services.runtime.recorder import Document
 
-WAITS_FOR_PEOPLE: Final = ("quarantined", "unassigned", "bounced")
-"""The outcomes that somebody should look at."""
+STREAM: Final = subjects.NOTIFY.name.lower()
 
 _FIRST_OF_ITS_LANE: Final = (
     "NOT EXISTS (SELECT 1 FROM mails AS earlier WHERE earlier.lane = mails.lane "
@@ -28,7 +28,7 @@ _FIRST_OF_ITS_LANE: Final = (
 class NotifyView:
     """What is written into the replica beside each event."""
 
-    version = "2"
+    version = "3"
     tables: Sequence[str] = (
         """CREATE TABLE IF NOT EXISTS mails (
             mail TEXT PRIMARY KEY,
@@ -60,6 +60,8 @@ class NotifyView:
         "CREATE INDEX IF NOT EXISTS mails_by_state ON mails (state, position)",
         "CREATE INDEX IF NOT EXISTS mails_by_reference ON mails (reference)",
         "CREATE INDEX IF NOT EXISTS mails_by_message_id ON mails (message_id)",
+        """CREATE INDEX IF NOT EXISTS mails_that_answer ON mails (lower(email), queued_at)
+            WHERE kind IN ('reply_refused', 'unassigned')""",
         """CREATE TABLE IF NOT EXISTS failing (
             email TEXT PRIMARY KEY, status TEXT, since TEXT NOT NULL
         ) WITHOUT ROWID""",
@@ -129,7 +131,11 @@ def _apply(cursor: SQLiteCursor, document: Document, data: dict[str, Any], time:
         case "casetrail.mail.handled.v1":
             _set_handled(cursor, mail, data, time)
         case "casetrail.mail.settled.v1":
-            cursor.execute("UPDATE received SET settled = ? WHERE received = ?", (data["how"], mail))
+            cursor.execute(
+                "UPDATE received SET settled = ?, account = COALESCE(?, account), "
+                "ticket = COALESCE(?, ticket), event = COALESCE(?, event) WHERE received = ?",
+                (data["how"], *(data.get(name) for name in ("account", "ticket", "event")), mail),
+            )
         case _:
             pass  # not about one e-mail, or of a later version of this service
 
@@ -225,3 +231,72 @@ def conversation(cursor: SQLiteCursor, mail: str, *, limit: int) -> tuple[str, .
         (mail, limit),
     )
     return tuple(str(row["message_id"]) for row in reversed(cursor.fetchall()))
+
+
+# Reading: what came in
+
+
+def ticket_of_message(cursor: SQLiteCursor, message_id: str) -> str | None:
+    """The ticket that an e-mail of ours is about, by its Message-ID."""
+    cursor.execute("SELECT ticket FROM mails WHERE message_id = ?", (message_id,))
+    row = cursor.fetchone()
+    return None if row is None else row["ticket"]
+
+
+def sent_mail(cursor: SQLiteCursor, *, mail: str | None, message_id: str | None) -> Any | None:
+    """The row of an e-mail of ours, by its id, else by its Message-ID."""
+    for condition, value in (("mail = ?", mail), ("message_id = ?", message_id)):
+        if value is not None:
+            cursor.execute(f"SELECT * FROM mails WHERE {condition}", (value,))  # noqa: S608  # of ours
+            if (row := cursor.fetchone()) is not None:
+                return row
+    return None
+
+
+def taken_since(cursor: SQLiteCursor, ticket: str, since: datetime) -> int:
+    """How many e-mails became replies on a ticket, or were refused there, since a moment."""
+    cursor.execute(
+        "SELECT COUNT(*) AS n FROM received WHERE ticket = ? AND handled_at >= ? "
+        "AND outcome IN ('replied', 'refused')",
+        (ticket, format_time(since)),
+    )
+    return int(cursor.fetchone()["n"])
+
+
+def answered_since(cursor: SQLiteCursor, email: str, since: datetime) -> int:
+    """How many answers to e-mails that came in went to an address since a moment."""
+    cursor.execute(
+        "SELECT COUNT(*) AS n FROM mails WHERE kind IN ('reply_refused', 'unassigned') "
+        "AND lower(email) = ? AND queued_at >= ?",
+        (email.lower(), format_time(since)),
+    )
+    return int(cursor.fetchone()["n"])
+
+
+def is_repeated(cursor: SQLiteCursor, received: str, event: str) -> bool:
+    """Whether another e-mail was found before to be this reply."""
+    cursor.execute(
+        "SELECT 1 FROM received WHERE event = ? AND received <> ? AND outcome = 'replied'", (event, received)
+    )
+    return cursor.fetchone() is not None
+
+
+def received_mail(cursor: SQLiteCursor, received: str) -> Any | None:
+    """The row of an e-mail that came in."""
+    cursor.execute("SELECT * FROM received WHERE received = ?", (received,))
+    return cursor.fetchone()
+
+
+def received_as(cursor: SQLiteCursor, event: str) -> Any | None:
+    """The row of the e-mail that a reply came by: the first one, where there are copies."""
+    cursor.execute("SELECT * FROM received WHERE event = ? ORDER BY position LIMIT 1", (event,))
+    return cursor.fetchone()
+
+
+def waiting_for_people(cursor: SQLiteCursor) -> int:
+    """How many e-mails somebody should look at."""
+    cursor.execute(
+        "SELECT COUNT(*) AS n FROM received WHERE settled IS NULL "
+        "AND outcome IN ('quarantined', 'unassigned', 'bounced')"
+    )
+    return int(cursor.fetchone()["n"])

@@ -181,6 +181,32 @@ UNASSIGNED_NEXT: Final = Wording(
     "albo napisać w portalu.",
 )
 
+ADDRESS_FAILS: Final = Wording("E-mails come back", "Wiadomości wracają")
+ADDRESS_FAILS_WHY: Final = Wording(
+    "The e-mail address of somebody on this ticket takes no e-mails any more. Nothing else is sent to it "
+    "until somebody sends a mail that came back again.",
+    "Adres e-mail osoby z tego zgłoszenia nie przyjmuje już wiadomości. Nic więcej na niego nie wyślemy, "
+    "dopóki ktoś nie wyśle ponownie wiadomości, która wróciła.",
+)
+ADDRESS_FAILS_NEXT: Final = Wording(
+    "The ticket itself is not touched: the person still sees it in the portal. Reach them another way.",
+    "Samo zgłoszenie się nie zmieniło: ta osoba nadal widzi je w portalu. Skontaktuj się z nią inaczej.",
+)
+PERSON: Final = Wording("Person", "Osoba")
+STATUS: Final = Wording("What its mail server said", "Odpowiedź jej serwera poczty")
+NO_TEXT: Final = Wording("(No text, only attachments.)", "(Bez tekstu, tylko załączniki.)")
+FILES_LEFT: Final = Wording(
+    "[Not taken over from the e-mail, which is kept whole: {files}]",
+    "[Nie przeniesiono z wiadomości, która jest zachowana w całości: {files}]",
+)
+WHOLE_TEXT: Final = Wording(
+    "[The text is longer than a reply can be; all of it is in the attachment {file}.]",
+    "[Tekst jest dłuższy, niż mieści odpowiedź; całość jest w załączniku {file}.]",
+)
+BY_EMAIL_FROM: Final = Wording(
+    "E-mail from {sender}, received {at}:", "Wiadomość od {sender}, otrzymana {at}:"
+)
+
 TEST: Final = Wording("Test e-mail", "Wiadomość testowa")
 TEST_SAYS: Final = Wording(
     "If you can read this, e-mails of Casetrail reach you. There is nothing for you to do.",

@@ -106,6 +106,29 @@ class Tests:
         return Test(portal_link=self._portal)
 
 
+class ReturnAddresses(Protocol):
+    """Where what is written about an e-mail of ours comes back to."""
+
+    def reply_to(self, letter: outgoing.Letter) -> str | None:
+        """For answers; None: nobody reads any."""
+
+    def return_path(self, letter: outgoing.Letter) -> str:
+        """For reports of what could not be delivered (RFC 5321, MAIL FROM)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingComesIn:
+    """Where no e-mails are taken in: reports go to whoever reads the mailbox of the sender's address."""
+
+    sender: str
+
+    def reply_to(self, letter: outgoing.Letter) -> str | None:
+        return None
+
+    def return_path(self, letter: outgoing.Letter) -> str:
+        return self.sender
+
+
 class Writer:
     """Writes letters of every kind."""
 
@@ -118,7 +141,9 @@ class Writer:
         tokens: MailTokens,
         links: Links,
         signer: Signer | None,
+        addresses: ReturnAddresses,
     ) -> None:
+        self._addresses = addresses
         self._sources = sources
         self._mails = mails
         self._sender = sender
@@ -141,7 +166,7 @@ class Writer:
         content = bytes(message)
         if self._signer is not None:
             content = self._signer.signed(content)
-        return Written(content, self._sender.addr_spec, letter.email)
+        return Written(content, self._addresses.return_path(letter), letter.email)
 
     async def says(self, letter: outgoing.Letter, *, at: datetime) -> Update | NotToBeSent:
         """What the letter says now. Raises as `write`."""
@@ -178,5 +203,6 @@ class Writer:
             language=letter.language,
             at=mail.queued_at,
             earlier=earlier,
+            reply_to=self._addresses.reply_to(letter),
             preferences=preferences,
         )

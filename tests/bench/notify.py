@@ -85,7 +85,7 @@ async def run(directory: Path) -> None:
             CASETRAIL_MAIL_FROM="support@casetrail.example",
             CASETRAIL_PUBLIC_URL="https://support.example",
         ):
-            tickets = [await _ask(nc, "open", number, title="T", message="M") for number in range(TICKETS)]
+            tickets = [await ask(nc, "open", number, title="T", message="M") for number in range(TICKETS)]
             numbers = [str(each["number"]) for each in tickets]
             await _until(mails, TICKETS * RECIPIENTS)
             rate = await _burst(nc, mails, numbers)
@@ -105,7 +105,7 @@ async def _burst(nc: Client, mails: Sink, numbers: list[str]) -> float:
     before = len(mails.taken)
     began = time.monotonic()
     await asyncio.gather(
-        *(_ask(nc, "reply", f"b{each}", number=numbers[each % TICKETS], text="x") for each in range(BURST))
+        *(ask(nc, "reply", f"b{each}", number=numbers[each % TICKETS], text="x") for each in range(BURST))
     )
     await _until(mails, before + BURST * RECIPIENTS)
     return BURST * RECIPIENTS / (max(mails.taken.values()) - began)
@@ -131,7 +131,7 @@ async def _steady(nc: Client, url: str, mails: Sink, numbers: list[str], events_
     before = len(mails.taken)
 
     async def reply(turn: int) -> None:
-        answer = await _ask(nc, "reply", f"s{events_per_s}.{turn}", number=numbers[turn % TICKETS], text="x")
+        answer = await ask(nc, "reply", f"s{events_per_s}.{turn}", number=numbers[turn % TICKETS], text="x")
         done[str(answer["event_id"])] = time.monotonic()
 
     began = time.monotonic()
@@ -169,7 +169,8 @@ async def _until(mails: Sink, count: int) -> None:
             await asyncio.sleep(0.005)
 
 
-async def _ask(nc: Client, name: str, command_id: int | str, **body: Any) -> dict[str, Any]:
+async def ask(nc: Client, name: str, command_id: int | str, **body: Any) -> dict[str, Any]:
+    """What the ticket service answers to the first member."""
     command = {
         "command_id": f"bench-{command_id}",
         "account": "many",

@@ -109,6 +109,7 @@ def test_the_table_of_subjects_names_schemas_that_are_published() -> None:
         *(f"requests.intake.{name}" for name in INTAKE_REQUESTS),
         *(f"requests.attachments.{name}" for name in ("upload", "download")),
         *(f"requests.notify.{name}" for name in ("mails", "mail", "find", "revive", "test")),
+        *(f"requests.notify.{name}" for name in ("received", "received-mail", "original", "raw", "settle")),
     }
     assert set(table["streams"]) == {"TICKETS", "ACCESS", "INTAKE", "NOTIFY", "DEAD_LETTERS"}
 

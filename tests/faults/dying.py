@@ -2,7 +2,7 @@
 
     python -c "from tests.faults.dying import main; main()" <service> <subject> <words> before|after
 
-`impatient()` is for whoever cannot wait until a claim of notify has run out.
+`impatient()` is for whoever cannot wait until a claim of notify, or the handling of an e-mail, has run out.
 
 `before`: the write does not leave the process. `after`: it is on disk, and nobody hears of it.
 """
@@ -21,10 +21,11 @@ from nats.aio.msg import Msg
 
 
 def impatient() -> None:
-    """Have claims on e-mails run out after two seconds rather than three minutes."""
+    """Have claims on e-mails run out after two seconds, and what was in hand come again after twelve."""
     for name in ("outgoing", "view"):
         module = importlib.import_module(f"services.notify.{name}")
         vars(module)["CLAIM_LASTS"] = timedelta(seconds=2)
+    vars(importlib.import_module("services.notify.handling"))["TIMEOUT_S"] = 2.0
 
 
 def main() -> None:

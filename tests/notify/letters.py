@@ -16,6 +16,7 @@ from contracts.wording import Language
 from services.notify.compose import Envelope
 from services.notify.threading import ReplyAddresses, message_id
 from services.notify.updates import (
+    AddressFails,
     Answered,
     File,
     InterestConfirmation,
@@ -115,5 +116,13 @@ def every_kind(language: Language) -> dict[str, Update]:
             new_ticket_link=f"{PORTAL}/tickets/new?follows={NUMBER}",
         ),
         "unassigned": Unassigned(portal_link=PORTAL),
+        "address-fails": AddressFails(
+            number=NUMBER,
+            title=TITLES[language],
+            account="Acme Clinic",
+            person=f"Anna Kowalska <{EMAIL}>",
+            status="5.1.1",
+            link=f"{PORTAL}/desk/tickets/{NUMBER}",
+        ),
         "test": Test(portal_link=PORTAL),
     }

@@ -27,6 +27,8 @@ class MailDouble:
     slow_s: float = 0
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
     raw: list[tuple[str, bytes]] = field(default_factory=list)
+    senders: list[tuple[str, str]] = field(default_factory=list)
+    """MAIL FROM and Message-ID of each mail."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def handle_RCPT(  # noqa: N802
@@ -47,6 +49,7 @@ class MailDouble:
         message: Any = message_from_bytes(content, policy=default)
         self.raw += [(recipient, content) for recipient in envelope.rcpt_tos]
         self.taken += [(recipient, message) for recipient in envelope.rcpt_tos]
+        self.senders.append((envelope.mail_from or "", str(message["Message-ID"])))
         self.changed.set()
         if self.die_after_data:
             self.die_after_data -= 1

@@ -27,6 +27,7 @@ from tests.notify.letters import EMAIL, NOW, NUMBER, PORTAL, REFERENCE, TEXTS, e
 from tests.notify.test_threading import check_strictly, decoded
 
 KINDS = sorted(every_kind("en"))
+OF_A_TICKET = {"reply-refused", "address-fails"}
 ABOUT_A_TICKET = [kind for kind in KINDS if kind.endswith(("-member", "-agent")) or kind == "reply-refused"]
 
 
@@ -70,7 +71,7 @@ def test_every_kind_is_strictly_right_on_the_wire(kind: str, language: Language)
     assert message["Auto-Submitted"] == expected
     assert message["Content-Language"] == language
     assert message["In-Reply-To"] == "<a@b.example>"
-    assert decoded(message["Subject"]).startswith("Re: [") == (kind in ABOUT_A_TICKET)
+    assert decoded(message["Subject"]).startswith("Re: [") == (kind in ABOUT_A_TICKET or kind in OF_A_TICKET)
     assert message["Precedence"] is None
 
 

@@ -57,6 +57,9 @@ OK, LATER, NEVER, NOTHING = (
 )
 
 
+NOT_WRITTEN = Answer(None, "not written: Unavailable", handed_over=False)
+
+
 def at(minutes: float) -> datetime:
     return START + timedelta(minutes=minutes)
 
@@ -94,6 +97,17 @@ def mail(*facts: MailFact) -> Mail | None:
         ([queued(), sending(1, 0)], answer(1, 1, LATER), deferred(1, 1, 2)),
         ([queued(), sending(1, 0)], answer(1, 1, NOTHING), deferred(1, 1, 2, NOTHING)),
         ([queued(), sending(1, 0)], answer(1, 1, NEVER), DEAD),
+        # no answer: the server may have it; not handed over: it has not
+        (
+            [queued(), sending(1, 0), deferred(1, 1, 2, NOTHING)],
+            Claim(id="c2", at=at(2)),
+            sending(2, 2, may_repeat=True),
+        ),
+        (
+            [queued(), sending(1, 0), deferred(1, 1, 2, NOT_WRITTEN)],
+            Claim(id="c2", at=at(2)),
+            sending(2, 2),
+        ),
         (
             [queued(), sending(1, 0)],
             answer(1, 1, NOTHING, is_final=True),

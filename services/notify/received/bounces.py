@@ -1,7 +1,9 @@
 """Reports of e-mails that could not be delivered (RFC 3464, and what servers write instead of it). Pure.
 
-flufl.bounce knows the shapes. It gets a copy, made of short plain lines: it fails on headers that are not
-ASCII, and some of its patterns take time that grows with the square of a line.
+flufl.bounce knows the shapes. It gets a copy, made of few short plain lines: it fails on headers that are not
+ASCII or full of brackets, and some of its patterns take time that grows with the square of a line.
+
+A report that an e-mail is late is none: its server goes on trying.
 """
 
 from __future__ import annotations
@@ -25,14 +27,25 @@ MAX_PARTS: Final = 60
 MAX_DEPTH: Final = 8
 MAX_TEXT: Final = 32_000
 MAX_LINE: Final = 400
+MAX_LINES: Final = 2000
 MAX_RECIPIENTS: Final = 100
+MAX_BRACKETS: Final = 20
+
+_FAILED: Final = ("fail", "error")
+"""How the action begins: some servers write a comment after it, opensmtpd a word of its own."""
 
 _STATUS: Final = re.compile(r"(?<![\d.])([45]\.\d{1,3}\.\d{1,3})(?![\d.])")
 _REPORTER: Final = re.compile(
     r"(?:mailer-daemon|postmaster|mailerdaemon|mail-daemon|microsoftexchange[0-9a-f]{32})(?:[+._-].{0,200})?",
     re.IGNORECASE,
 )
-_ADDRESS: Final = re.compile(r"[\x21-\x3b\x3d\x3f-\x7e]{1,128}@[\x21-\x3b\x3d\x3f\x41-\x7e]{1,253}")
+# A question mark stands for what was not ASCII.
+_ADDRESS: Final = re.compile(r"[!-;=A-~]{1,128}@[!-;=A-~]{1,253}")
+_LATE: Final = re.compile(
+    r"warning message only|not need to resend|not yet been delivered|attempts will continue|will be retried"
+    r"|will (?:keep|continue) (?:on )?trying|(?:will )?continue to try",
+    re.IGNORECASE,
+)
 _MESSAGE_ID: Final = re.compile(
     r"^\s{0,8}message-id:\s{0,80}(<[^<>\s]{1,996}>)", re.IGNORECASE | re.MULTILINE
 )
@@ -40,10 +53,10 @@ _MESSAGE_ID: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """Whom an e-mail did not reach: for good (`hard`), or not yet or not now (`soft`).
+    """Whom an e-mail did not reach: for good (`hard`), or not this time (`soft`: 4.x.x, or a full mailbox).
 
-    `returned_message_id` is the e-mail that comes back, as the report has it; `status` the code of RFC 3463 of
-    the first failure. Anybody can write a report: believe it only about an e-mail of ours to that address.
+    `returned_message_id` is the e-mail that comes back, as the report has it; `status` the code of RFC 3463
+    of the first failure. Anybody can write a report: believe it only about an e-mail of ours to that address.
     """
 
     hard: tuple[str, ...]
@@ -58,27 +71,31 @@ def bounce(raw: bytes) -> Bounce | None:
     Looks at the first `LOOKED_AT_BYTES`. Never raises.
     """
     raw = raw[:LOOKED_AT_BYTES]
-    headers = Headers(raw.partition(b"\n\n" if b"\r\n\r\n" not in raw else b"\r\n\r\n")[0] + b"\n\n")
+    headers = Headers(raw)
     lowered = raw.lower()
     if not _may_be_a_report(headers) or lowered.count(b"multipart/") + lowered.count(b"message/") > MAX_PARTS:
         return None
     report = _Report(message_from_bytes(raw, policy=compat32))
-    if report.actions and not any(
-        action.startswith(("fail", "error", "delayed")) for action in report.actions
-    ):
+    is_late = _LATE.search(" ".join(report.text.split())) is not None
+    if not any(action.startswith(_FAILED) for action in report.actions) and (report.actions or is_late):
         return None
-    temporary, permanent = all_failures(report.copy)
-    soft, hard = _addresses(temporary), _addresses(permanent)
-    if not soft and not hard:
+    _late, failed = all_failures(report.copy)
+    addresses = _addresses(failed)
+    if not addresses:
         return None
     status = next(iter(report.statuses.values()), None) or _first_status(report.text)
-    passing = {each for each in hard if (report.statuses.get(each.lower()) or status or "5")[0] == "4"}
+    soft = {each for each in addresses if _may_pass(report.statuses.get(each.lower()) or status)}
     return Bounce(
-        hard=tuple(sorted(hard - passing)),
-        soft=tuple(sorted((soft | passing) - (hard - passing))),
+        hard=tuple(sorted(addresses - soft)),
+        soft=tuple(sorted(soft)),
         returned_message_id=report.returned or next(iter(headers.message_ids("In-Reply-To")), None),
         status=status,
     )
+
+
+def _may_pass(status: str | None) -> bool:
+    """Whether a later e-mail may arrive (RFC 3463): a full mailbox is 4.2.2 to some, and 5.2.2 to others."""
+    return status is not None and (status.startswith("4.") or status.endswith(".2.2"))
 
 
 def _may_be_a_report(headers: Headers) -> bool:
@@ -104,13 +121,17 @@ class _Report:
         self.returned: str | None = None
         self._original: str | None = None
         self._parts = 0
+        self._lines = 0
         self.copy = self._copied(message, 0)
         for name in ("From", "Subject", "X-Failed-Recipients", "X-Mailer"):
-            if (value := _plain(message.get(name))) and name not in self.copy:
+            if (value := _plain(", ".join(map(str, message.get_all(name, []))))) and name not in self.copy:
                 self.copy[name] = value
         if self.returned is None:
-            found = self._original or next(iter(_MESSAGE_ID.findall(self.text)), None)
-            self.returned = found or _id(message.get("Original-Message-ID"))
+            self.returned = self._named() or _id(message.get("Original-Message-ID"))
+
+    def _named(self) -> str | None:
+        """The e-mail that comes back, where the report names it and does not have it."""
+        return self._original or next(iter(_MESSAGE_ID.findall(self.text)), None)
 
     def _copied(self, part: Message, depth: int) -> Message:
         self._parts += 1
@@ -134,7 +155,9 @@ class _Report:
             copy.set_payload("")
         else:
             text = _text(part) if kind in ("text/plain", "text/html") else ""
-            lines = (line[:MAX_LINE] for line in text[: MAX_TEXT - len(self.text)].splitlines())
+            room = max(0, MAX_TEXT - len(self.text))
+            lines = [line[:MAX_LINE] for line in text[:room].splitlines()[: MAX_LINES - self._lines]]
+            self._lines += len(lines)
             copy.set_payload("\n".join(lines))
             self.text += str(copy.get_payload()) + "\n"
         return copy
@@ -150,7 +173,7 @@ class _Report:
         if action:
             self.actions.append(action)
         status = _first_status(str(copy.get("Status", "")))
-        if status is not None and action.startswith(("fail", "error", "delayed")):
+        if status is not None and action.startswith(_FAILED):
             for name in ("Original-Recipient", "Final-Recipient"):
                 if name in copy:
                     address = str(copy[name]).rpartition(";")[2].strip().strip("<>").lower()
@@ -175,9 +198,10 @@ def _text(part: Message) -> str:
 
 
 def _plain(value: object) -> str:
-    """A header in one ASCII line; empty if there is none."""
+    """A header in one ASCII line, with few brackets; empty if there is none."""
     text = "" if value is None else str(value)[:1000]
-    return " ".join(text.encode("ascii", "replace").decode("ascii").replace("\x00", "").split())
+    plain = " ".join(text.encode("ascii", "replace").decode("ascii").replace("\x00", "").split())
+    return plain if plain.count("(") <= MAX_BRACKETS else plain.replace("(", "").replace(")", "")
 
 
 def _id(value: object) -> str | None:

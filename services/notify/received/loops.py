@@ -1,8 +1,9 @@
 """Whether a program wrote an e-mail, and whether one may answer it (RFC 3834). Pure.
 
-What a mailing list passed on is a program's, even if a person wrote it: somebody who answers our e-mail writes
-to its Reply-To, not by way of a list, whatever list our e-mail had come through. So an e-mail with `List-Id`
-means that an address of ours stands on a list, and each answer to it would come back to us.
+What a mailing list passed on is a program's, even if a person wrote it: somebody who answers our e-mail
+writes to its Reply-To, not by way of a list, whatever list our e-mail had come through. So an e-mail with
+`List-Id` means that an address of ours stands on a list, and each answer to it would come back to us; unless
+the list is ours, and is how e-mails come here.
 
 Words in the subject ("Out of office") are no sign: people answer such e-mails and keep the subject.
 """
@@ -10,7 +11,7 @@ Words in the subject ("Out of office") are no sign: people answer such e-mails a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable
 from typing import Final
 
 from services.notify.received.headers import Headers
@@ -24,36 +25,40 @@ _LIST: Final = (
 )  # fmt: skip
 _AUTOREPLY: Final = (
     "X-Autoreply", "X-Auto-Reply", "X-Autoreply-From", "X-Mail-Autoreply", "X-Autorespond", "X-Autoresponder",
+    "X-OTRS-Loop", "X-FC-MachineGenerated", "X-POST-MessageClass",
 )  # fmt: skip
+_LIST_ADDRESS: Final = ("List-Post", "Mailing-List", "X-BeenThere")
+_PRECEDENCE: Final = ("Precedence", "X-Precedence")
 _BULK: Final = frozenset({"bulk", "junk", "list", "auto_reply"})
 _REPORT: Final = ("multipart/report", "message/delivery-status", "message/disposition-notification")
 _DAEMON: Final = re.compile(r"(?:mailer-daemon|postmaster)(?:[+._-].*)?", re.IGNORECASE | re.DOTALL)
 _NO_REPLY: Final = re.compile(
-    r"(?:(?:do[._-]?not|no)[._-]?(?:reply|respond)|nie[._-]?odpowiada[jć]|bounces?|auto-?reply)(?:[+._-].*)?",
+    r"(?:(?:.*[+._-])?(?:(?:do[._-]?not|no)[._-]?(?:reply|respond)|nie[._-]?odpowiada[jcć])|bounces?|auto-?reply)"
+    r"(?:[+._-].*)?",
     re.IGNORECASE | re.DOTALL,
 )
 
 
-def automatic(headers: Headers, *, envelope_sender: str, own_domains: Collection[str]) -> str | None:
-    """Why the e-mail is no person's, as a code that stays; None: a person's. It neither becomes a reply nor is answered.
+def automatic(headers: Headers, *, envelope_sender: str, is_own: Callable[[str], bool]) -> str | None:
+    """Why the e-mail is no person's, as a code that stays; None: a person's.
 
-    `envelope_sender` is the address of MAIL FROM, empty or `<>` for the null sender. `own_domains` are those
-    that we send from; agents who write from the same domain would be taken for our own e-mails.
+    What is no person's neither becomes a reply nor is answered. `envelope_sender` is the address of MAIL
+    FROM, empty or `<>` for the null sender. `is_own` says of an address in lower case whether we send from it
+    or receive at it; an agent's, which may be of the same domain, is not.
     """
     sender = _bare(envelope_sender)
-    own = frozenset(_bare(domain) for domain in own_domains)
-    authors = [box.address for name in ("From", "Sender") for box in headers.mailboxes(name)]
+    authors = [_bare(box.address) for name in ("From", "Sender") for box in headers.mailboxes(name)]
     if not sender or (headers.first("Return-Path") or "x").replace(" ", "") == "<>":
         return "null_sender"
-    if any(_domain(address) in own for address in (sender, *authors)):
+    if any(is_own(address) for address in (sender, *authors)):
         return "own_address"
-    if _came_round(headers, own):
+    if _came_round(headers, is_own):
         return "loop"
     if headers.all("X-Failed-Recipients") or _type(headers) in _REPORT:
         return "delivery_report"
-    for check in (_by_its_headers, _by_a_list):
-        if (reason := check(headers)) is not None:
-            return reason
+    reason = _by_its_headers(headers, is_own) or _by_a_list(headers, is_own)
+    if reason is not None:
+        return reason
     if _DAEMON.fullmatch(_local(sender)) or any(
         _DAEMON.fullmatch(_local(address)) or _NO_REPLY.fullmatch(_local(address)) for address in authors
     ):
@@ -62,29 +67,29 @@ def automatic(headers: Headers, *, envelope_sender: str, own_domains: Collection
 
 
 def may_be_answered(
-    headers: Headers, *, envelope_sender: str, own_domains: Collection[str], authenticated: bool
+    headers: Headers, *, envelope_sender: str, is_own: Callable[[str], bool], authenticated: bool
 ) -> bool:
-    """Whether a program may answer the sender: at most once, and only to the address that was `authenticated`.
+    """Whether a program may answer the sender: once, and only to the address that was `authenticated`.
 
     Stricter than `automatic`: it also heeds a wish for no automatic answers, and wants one author.
     """
-    own = frozenset(_bare(domain) for domain in own_domains)
     return (
         authenticated
-        and automatic(headers, envelope_sender=envelope_sender, own_domains=own_domains) is None
-        and len(headers.all("From")) == len(headers.mailboxes("From")) == 1
-        and not any(_domain(box.address) in own for box in headers.mailboxes("Reply-To"))
+        and automatic(headers, envelope_sender=envelope_sender, is_own=is_own) is None
+        and headers.author() is not None
+        and not any(is_own(_bare(box.address)) for box in headers.mailboxes("Reply-To"))
         and not headers.all("List-Unsubscribe")  # programs that write in a person's name have it
         and not _suppressed(headers) - {"none"}
     )
 
 
-def _by_its_headers(headers: Headers) -> str | None:
+def _by_its_headers(headers: Headers, is_own: Callable[[str], bool]) -> str | None:
     if any(keyword not in ("", "no") for keyword in map(_keyword, headers.all("Auto-Submitted"))):
         return "auto_submitted"
     if any(_keyword(value) not in ("no", "false") for name in _AUTOREPLY for value in headers.all(name)):
         return "auto_reply"
-    if headers.all("X-MS-Exchange-Inbox-Rules-Loop"):
+    # The mailbox whose rule passed it on; ours may be how e-mails come here.
+    if any(not is_own(_bare(value)) for value in headers.all("X-MS-Exchange-Inbox-Rules-Loop")):
         return "inbox_rule"
     # Asks Exchange for silence (MS-OXCMAIL). With `All` it is how Exchange's own notices go out; less than
     # that also gateways write into people's e-mails.
@@ -93,19 +98,25 @@ def _by_its_headers(headers: Headers) -> str | None:
     return None
 
 
-def _by_a_list(headers: Headers) -> str | None:
-    if any(headers.all(name) for name in _LIST):
+def _by_a_list(headers: Headers, is_own: Callable[[str], bool]) -> str | None:
+    named = (word for name in _LIST_ADDRESS for value in headers.all(name) for word in _words(value))
+    is_ours = any(is_own(word.removeprefix("mailto:")) for word in named)
+    if not is_ours and any(headers.all(name) for name in _LIST):
         return "list"
-    if any(_keyword(value).replace("-", "_") in _BULK for value in headers.all("Precedence")):
-        return "precedence"
-    return None
+    marks = {_keyword(value).replace("-", "_") for name in _PRECEDENCE for value in headers.all(name)} - (
+        {"list"} if is_ours else set()
+    )
+    return "precedence" if marks & _BULK else None
 
 
-def _came_round(headers: Headers, own: frozenset[str]) -> bool:
+def _came_round(headers: Headers, is_own: Callable[[str], bool]) -> bool:
     if len(headers.all("Received")) > MAX_HOPS:
         return True
-    marks = {part for value in headers.all("X-Loop") for part in re.split(r"[\s<>,;@]+", value.lower())}
-    return bool(marks & own)
+    return any(is_own(word) for value in headers.all("X-Loop") for word in _words(value))
+
+
+def _words(value: str) -> list[str]:
+    return [word for word in re.split(r"[\s<>,;]+", value.lower()) if word]
 
 
 def _suppressed(headers: Headers) -> set[str]:
@@ -128,7 +139,3 @@ def _bare(address: str) -> str:
 
 def _local(address: str) -> str:
     return address.rpartition("@")[0].strip('"') or address
-
-
-def _domain(address: str) -> str:
-    return _bare(address.rpartition("@")[2])

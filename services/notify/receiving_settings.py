@@ -92,14 +92,24 @@ class ReceivingSettings(GuardSettings):
     )
     mail_in_own_check: bool = Field(
         default=False,
-        description="Whether SPF, DKIM and DMARC are checked here where no trusted server said anything. For "
-        "a listener that senders reach directly.",
+        description="Whether SPF, DKIM and DMARC are checked here. For a listener that senders reach "
+        "directly: excludes `CASETRAIL_MAIL_IN_TRUSTED`.",
     )
     requests_creds: ReadableFile | None = Field(
         default=None,
         description="NATS credentials file of the user `notify-requests`, which writes replies in the name "
         "of their senders. Needed where NATS wants credentials and e-mails come in.",
     )
+
+    @field_validator("mail_in_own_check")
+    @classmethod
+    def _one_way_only(cls, is_own: bool, info: ValidationInfo) -> bool:
+        # Behind another server its own address is all that SPF would see, and often one that may send for us.
+        if is_own and info.data.get("mail_in_trusted"):
+            raise ValueError(
+                "excludes CASETRAIL_MAIL_IN_TRUSTED: either that server checks senders, or we do"
+            )
+        return is_own
 
     @field_validator("requests_creds")
     @classmethod

@@ -1,4 +1,4 @@
-"""Whether an e-mail is from whom it says: what the trusted mail server found, else what we find ourselves."""
+"""Whether an e-mail is from whom it says: what the trusted mail server found, or what we find ourselves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ WAIT_FOR_DNS: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class SenderChecks:
-    """How senders are checked. `trusted`: the servers whose word counts; `own` None: not by us."""
+    """How senders are checked: by the servers in `trusted`, or by ourselves (`own`).
+
+    Not by both: to us, behind another server, everything would come from its address, for which SPF may well
+    vouch.
+    """
 
     trusted: frozenset[str]
     own: OwnCheck | None
@@ -29,9 +33,8 @@ class SenderChecks:
         Raises:
             Unavailable: `sender_unknown_yet`; name servers do not answer now.
         """
-        verdict = by_trusted_server(headers, trusted=self.trusted)
-        if verdict.result != "none" or self.own is None:
-            return verdict
+        if self.own is None:
+            return by_trusted_server(headers, trusted=self.trusted)
         verdict = await self.own.check(
             raw, headers, peer=delivery.peer, helo=delivery.helo, mail_from=delivery.sender
         )

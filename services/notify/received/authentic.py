@@ -29,8 +29,8 @@ from services.notify.received.authentication_results import Result, Results, res
 from services.notify.received.domains import aligned, ascii_domain, domain_of, organisation
 from services.notify.received.headers import Headers
 
-MAX_RESULTS: Final = 50
-"""Headers that are read, and results in each of them; servers write fewer than ten."""
+MAX_HEADERS: Final = 50
+"""Headers that are read; servers write one for each filter."""
 
 Outcome = Literal["pass", "fail", "none", "temperror"]
 
@@ -96,10 +96,10 @@ def _block(headers: Headers, trusted: frozenset[str]) -> list[Results]:
             hops += 1
             if block or (hops > 1 and not _is_own(value, trusted)):
                 break
-        elif name == "authentication-results" and len(block) < MAX_RESULTS:
+        elif name == "authentication-results" and len(block) < MAX_HEADERS:
             found = results(value)
             if found is not None and found.server in trusted:
-                block.append(Results(found.server, found.results[:MAX_RESULTS]))
+                block.append(found)
     return block
 
 

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+MAX_RESULTS: Final = 50
+"""Results in a header that are read; servers write fewer than ten."""
+
 _TOKEN: Final = re.compile(r"\s+|[^\s;=\"()\\]+|.", re.DOTALL)
 _SPACE: Final = " "
 _END: Final = ";"
@@ -50,7 +53,7 @@ def results(value: str) -> Results | None:
     head = [token for token in parts[0] if token != _SPACE]
     if not head or "=" in head:
         return None
-    read = (_result(part) for part in parts[1:])
+    read = (_result(part) for part in parts[1 : MAX_RESULTS + 1])
     return Results(_value(head[0]).lower(), tuple(each for each in read if each is not None))
 
 

@@ -1,6 +1,6 @@
 """Reports of e-mails that could not be delivered (RFC 3464, and what servers write instead of it). Pure.
 
-flufl.bounce knows the shapes. It gets a copy, made of few short plain lines: it fails on headers that are not
+flufl.bounce knows the shapes. It gets a copy, made of short plain lines: it fails on headers that are not
 ASCII or full of brackets, and some of its patterns take time that grows with the square of a line.
 
 A report that an e-mail is late is none: its server goes on trying.
@@ -27,7 +27,6 @@ MAX_PARTS: Final = 60
 MAX_DEPTH: Final = 8
 MAX_TEXT: Final = 32_000
 MAX_LINE: Final = 400
-MAX_LINES: Final = 2000
 MAX_RECIPIENTS: Final = 100
 MAX_BRACKETS: Final = 20
 
@@ -121,7 +120,6 @@ class _Report:
         self.returned: str | None = None
         self._original: str | None = None
         self._parts = 0
-        self._lines = 0
         self.copy = self._copied(message, 0)
         for name in ("From", "Subject", "X-Failed-Recipients", "X-Mailer"):
             if (value := _plain(", ".join(map(str, message.get_all(name, []))))) and name not in self.copy:
@@ -156,8 +154,7 @@ class _Report:
         else:
             text = _text(part) if kind in ("text/plain", "text/html") else ""
             room = max(0, MAX_TEXT - len(self.text))
-            lines = [line[:MAX_LINE] for line in text[:room].splitlines()[: MAX_LINES - self._lines]]
-            self._lines += len(lines)
+            lines = [line[:MAX_LINE] for line in text[:room].splitlines()]
             copy.set_payload("\n".join(lines))
             self.text += str(copy.get_payload()) + "\n"
         return copy

@@ -17,7 +17,6 @@ MAX_BYTES: Final = 256 * 1024
 MAX_VALUE_CHARACTERS: Final = 20_000
 """What is longer is cut: a header has no use for it, and reading it could take long."""
 
-_MAX_ENCODED_WORDS: Final = 400
 _MESSAGE_ID: Final = re.compile(r"<[^<>\s]{1,996}>")
 
 
@@ -79,7 +78,7 @@ def _unfolded(value: str) -> str:
 
 
 def _decoded(value: str) -> str:
-    if not 0 < value.count("=?") <= _MAX_ENCODED_WORDS:
+    if "=?" not in value:
         return value
     try:
         decoded = str(make_header(decode_header(value)))

@@ -77,8 +77,8 @@ class Attachment:
 class ReadMail:
     """What an e-mail says and brings along. `text` and `html` are None where the e-mail has no such part.
 
-    Lines end in `\\n`; `text` has its soft line breaks (RFC 3676) taken out. `encrypted`: what it says stands in
-    an attachment that we cannot read.
+    Lines end in `\\n`; `text` has its soft line breaks (RFC 3676) taken out. `encrypted`: what it says stands
+    in an attachment that we cannot read.
     """
 
     subject: str = ""

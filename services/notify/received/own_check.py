@@ -1,6 +1,9 @@
 """Whether an e-mail that came in comes from the address in its From, by our own check of SPF, DKIM and DMARC.
 
-Only where the sender's own server speaks to us: behind another server its address is all that SPF would see.
+Only where the sender's own server speaks to us: behind a server of ours, SPF would see that one's address,
+which the SPF record of our own domain names, and so whoever wrote through it would pass as one of us. A peer
+in a private network is such a server: nothing is concluded from it. One with a public address cannot be told
+apart.
 
 Where the domain's owner publishes a policy (DMARC), the e-mail passes or fails by it. Without one, a true
 signature or a host that may send for the domain is enough to pass, and their absence says nothing.

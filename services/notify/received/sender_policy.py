@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any, Final
 
 import spf  # type: ignore[import-untyped]
 
 from services.notify.received.lookups import Lookups, TemporaryFailure, TooManyLookups
+
+_INSIDE: Final = tuple(
+    ip_network(each)
+    for each in (
+        "127.0.0.0/8",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "169.254.0.0/16",
+        "100.64.0.0/10",
+        "::1/128",
+        "fc00::/7",
+        "fe80::/10",
+    )
+)
+"""Where senders' servers are not, but a server of ours in front of us is: it passes on what anybody sent."""
 
 _UNREADABLE: Final = (
     ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError,
@@ -16,12 +33,19 @@ _UNREADABLE: Final = (
 def spf_result(lookups: Lookups, *, peer: str, helo: str, mail_from: str) -> str:
     """`pass`, `fail`, `softfail`, `neutral`, `none` or `permerror`. Raises TemporaryFailure.
 
-    With an empty `mail_from` it is judged by `helo` (section 2.4). Domains are in ASCII.
+    With an empty `mail_from` it is judged by `helo` (section 2.4). Domains are in ASCII. Of a host in a
+    private network nothing is said.
     """
     try:
+        address = ip_address(peer)
+    except ValueError:
+        return "none"
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    if any(address in network for network in _INSIDE):
+        return "none"
+    try:
         result, _, why = _Query(lookups, peer=peer, helo=helo, mail_from=mail_from).check()
-    except spf.PermError:
-        return "permerror"  # no IP address
     except _UNREADABLE:
         return "permerror"
     if result == "temperror":

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
+import math
 from dataclasses import dataclass, field
 
 import dkim  # type: ignore[import-untyped]
@@ -52,8 +54,19 @@ class Key:
         return "v=DKIM1; k=rsa; p=" + base64.b64encode(der).decode()
 
 
+def _with_exponent(least: int) -> rsa.RSAPrivateKey:
+    """A key whose exponent is at least so large."""
+    numbers = KEY.rsa.private_numbers()
+    p, q = numbers.p, numbers.q
+    e = next(each for each in itertools.count(least, 2) if math.gcd(each, (p - 1) * (q - 1)) == 1)
+    d = pow(e, -1, (p - 1) * (q - 1))
+    public = rsa.RSAPublicNumbers(e, p * q)
+    return rsa.RSAPrivateNumbers(p, q, d, d % (p - 1), d % (q - 1), pow(q, -1, p), public).private_key()
+
+
 KEY = Key()
 SHORT_KEY = Key(rsa.generate_private_key(65537, 1024))  # noqa: S505  # the shortest that counts
+SLOW_KEY = Key(_with_exponent(2**40 + 1))
 ED25519 = ed25519.Ed25519PrivateKey.generate()
 ED25519_RECORD = "v=DKIM1; k=ed25519; p=" + base64.b64encode(ED25519.public_key().public_bytes_raw()).decode()
 

@@ -195,10 +195,10 @@ def test_hostile_values_end_soon(value: str) -> None:
     read.mailboxes("From")
     read.text("From")
     read.author()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 def test_a_large_mail_is_read_soon() -> None:
     began = time.monotonic()
     Headers(b"From: a@b.example\r\n\r\n" + b"x\r\n" * 5_000_000)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 10

@@ -108,6 +108,11 @@ async def user(secured: SecuredNats, name: str) -> AsyncIterator[Client]:
         await nc.close()
 
 
+async def anybody(server: NatsServer) -> Client:
+    """A connection, as the runtime makes it, to a server where anyone may do anything."""
+    return await connect(load(RuntimeSettings, nats_url=server.url), user="anybody")
+
+
 async def backed_up(secured: SecuredNats, path: Path) -> str:
     """Takes a backup as its user; returns the fingerprint."""
     async with user(secured, "backup") as nc:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import nats
 import pytest
 import pytest_asyncio
 
@@ -23,7 +22,7 @@ from services.backup.restore import restore_backup
 from services.backup.take import take_backup
 from services.embedded.nats_server import NatsServer
 from services.runtime.streams import ensure_streams
-from tests.backup.conftest import fill, quiet
+from tests.backup.conftest import anybody, fill, quiet
 
 Files = dict[str, bytes]
 
@@ -35,7 +34,7 @@ async def backups(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]
     """Two backups of one system, of which the second has one more event."""
     directory = tmp_path_factory.mktemp("backups")
     server = await NatsServer.start(directory / "nats")
-    nc = await nats.connect(server.url)
+    nc = await anybody(server)
     await ensure_streams(nc, replicas=1)
     await fill(nc)
     await take_backup(nc, directory / "first.tar", progress=quiet)
@@ -225,7 +224,7 @@ async def restoring(directory: Path, content: bytes) -> tuple[str, Any, Any]:
     """Why it is refused while it is restored, after which the server is as empty as before."""
     (directory / "backup.tar").write_bytes(content)
     server = await NatsServer.start(directory / "empty")
-    nc = await nats.connect(server.url)
+    nc = await anybody(server)
     try:
         with reading(directory / "backup.tar") as archive:
             manifest, _ = checked(archive)
@@ -244,7 +243,7 @@ async def test_a_newer_servers_backup_is_not_given_to_an_older_one(good: bytes, 
     files["manifest.json"] = json.dumps(manifest).encode()
     (tmp_path / "newer.tar").write_bytes(packed(files))
     server = await NatsServer.start(tmp_path / "older")
-    nc = await nats.connect(server.url)
+    nc = await anybody(server)
     with reading(tmp_path / "newer.tar") as archive, pytest.raises(BackupRefused) as error:
         await restore_backup(nc, archive, checked(archive)[0], replicas=1, progress=quiet)
     assert error.value.code == "restore_older_server"
@@ -254,7 +253,7 @@ async def test_a_newer_servers_backup_is_not_given_to_an_older_one(good: bytes, 
 
 async def test_two_backups_never_write_one_file(backups: tuple[Path, Path], tmp_path: Path) -> None:
     server = await NatsServer.start(tmp_path / "nats")
-    nc = await nats.connect(server.url)
+    nc = await anybody(server)
     await ensure_streams(nc, replicas=1)
     both = [take_backup(nc, tmp_path / "same.tar", progress=quiet) for _ in range(2)]
     done = await asyncio.gather(*both, return_exceptions=True)

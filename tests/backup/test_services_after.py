@@ -7,7 +7,6 @@ import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import nats
 import pytest
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
@@ -28,7 +27,7 @@ from services.runtime.settings import load
 from services.runtime.streams import ensure_streams
 from services.tickets.subscribers import SUBMISSIONS
 from tests.access_log import AccessLog, on_server
-from tests.backup.conftest import quiet
+from tests.backup.conftest import anybody, quiet
 from tests.intake.conftest import context
 from tests.notify.servers import MailDouble, mail_server
 from tests.notify.system import BEN, System, account, to, until
@@ -41,7 +40,7 @@ ACCOUNT = "acme"
 @contextlib.asynccontextmanager
 async def a_server(directory: Path) -> AsyncIterator[tuple[NatsServer, Client]]:
     server = await NatsServer.start(directory)
-    nc = await nats.connect(server.url)
+    nc = await anybody(server)
     try:
         yield server, nc
     finally:
@@ -51,7 +50,7 @@ async def a_server(directory: Path) -> AsyncIterator[tuple[NatsServer, Client]]:
 
 @contextlib.asynccontextmanager
 async def tickets(server: NatsServer, directory: Path) -> AsyncIterator[None]:
-    client = await nats.connect(server.url)
+    client = await anybody(server)
     try:
         async with running(client, directory):
             yield
@@ -175,7 +174,7 @@ async def test_a_file_that_was_not_copied_yet_is_copied_after_the_restore(
 ) -> None:
     async with restored(backup, tmp_path / "restored") as (server, nc):
         assert await last(nc, object_stream("ATTACHMENTS")) == 0  # nobody ran who copies
-        client = await nats.connect(server.url)
+        client = await anybody(server)
         settings = load(AttachmentsSettings, data_dir=tmp_path / "attachments")
         async with attachments(context(client, settings, "attachments")):
             await handled_everything(nc, TICKETS.name, KEEPER)

@@ -69,11 +69,12 @@ async def run(directory: Path, events: int) -> None:
         replica.close()
 
 
-async def fill(nc: Client, events: int, *, begin: int = 0) -> list[str]:
-    """Append the events of tickets; returns the tickets' numbers. `begin`: tickets that are there already."""
+async def fill(nc: Client, events: int, taken: set[str] | None = None) -> list[str]:
+    """Append the events of tickets; returns their numbers. `taken` are those of tickets that are there."""
+    taken = set() if taken is None else taken
+    begin = len(taken)
     chance = random.Random(7 + begin)
     numbers: list[str] = []
-    taken: set[str] = set()
     batch: list[tuple[str, bytes]] = []
     end = begin + events // EVENTS_PER_TICKET
     for ticket in range(begin, end):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,13 @@ from services.backup.check import checked
 from services.backup.errors import BackupFailed, BackupRefused
 from services.backup.restore import restore_backup
 from services.credentials.permissions import RESTORE_USER_NAME
+from services.embedded import nats_server
+from services.embedded.nats_server import NatsServer
 from services.runtime.streams import StreamsUnavailable, ensure_streams
 from tests.backup.conftest import (
     EVENTS,
     StartEmpty,
+    anybody,
     backed_up,
     contents,
     fill,
@@ -201,3 +205,25 @@ async def test_a_restore_that_fails_leaves_nothing(
                 with pytest.raises(BackupFailed, match="replicas"):  # one server cannot keep three copies
                     await restore_backup(nc, archive, manifest, replicas=3, progress=quiet)
         assert await (await empty.connect("root")).jetstream().streams_info() == []
+
+
+async def test_a_restore_that_finds_no_room_leaves_nothing(
+    secured_nats: SecuredNats, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(await secured_nats.connect("root"))
+    await backed_up(secured_nats, tmp_path / "backup.tar")
+    original = nats_server.configuration
+
+    def small(*given: Any, **named: Any) -> dict[str, Any]:
+        settings = original(*given, **named)
+        return {**settings, "jetstream": {**settings["jetstream"], "max_file_store": 100 << 10}}
+
+    monkeypatch.setattr(nats_server, "configuration", small)
+    server = await NatsServer.start(tmp_path / "small")
+    nc = await anybody(server)
+    with reading(tmp_path / "backup.tar") as archive, pytest.raises(BackupFailed) as failed:
+        await restore_backup(nc, archive, checked(archive)[0], replicas=1, progress=quiet)
+    assert failed.value.code == "restore_failed"
+    assert await nc.jetstream().streams_info() == []
+    await nc.close()
+    await server.stop()

@@ -156,7 +156,8 @@ async def _measure_service(
         await process.wait()
         disk = size_of(kept)
         print(
-            f"  {name:8s} {how:11s} {seconds:7.1f} s ({busy:.1f} s of a processor); memory {_mb(memory)}, {memory / count:,.0f} B a ticket;"
+            f"  {name:8s} {how:11s} {seconds:7.1f} s ({busy:.1f} s of a processor);"
+            f" memory {_mb(memory)}, {memory / count:,.0f} B a ticket;"
             f" disk {_mb(disk)}, {disk / events:,.0f} B an event"
         )
 

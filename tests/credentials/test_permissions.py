@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +27,8 @@ from contracts.subjects import (
     submission_events,
     ticket_events,
 )
-from services.credentials.permissions import USERS, Zone, subscriber
+from services.credentials.operator import Operator
+from services.credentials.permissions import RESTORE_USER, RESTORE_USER_NAME, USERS, Zone, subscriber
 from tests.conftest import ACME, GLOBEX, TEST_USERS, SecuredNats
 
 ACME_TICKET = ticket_events(ACME, "4830291746")
@@ -283,6 +285,13 @@ async def test_a_subscriber_asks_no_service(secured_nats: SecuredNats) -> None:
 def test_no_two_users_share_a_consumer_name() -> None:
     names = [name for user in (*USERS, *TEST_USERS) for name in consumer_names(user)]
     assert len(names) == len(set(names))
+
+
+def test_everybodys_credentials_fit_into_the_first_line_that_a_server_reads(tmp_path: Path) -> None:
+    """`max_control_line` is 4096 bytes, for the whole CONNECT; too many subjects, and nobody gets in."""
+    operator = Operator.kept(tmp_path / "operator")
+    for user, allowed in {**USERS, RESTORE_USER_NAME: RESTORE_USER}.items():
+        assert len(operator.issue(user, allowed).jwt) < 3600, user
 
 
 def test_whoever_only_asks_stands_outside() -> None:

@@ -115,6 +115,8 @@ EVENTS: Final = event_types(
         notify_events.MailBouncedV1,
         notify_events.MailReceivedV1,
         notify_events.MailHandledV1,
+        notify_events.MailSettlingV1,
+        notify_events.MailUnsettledV1,
         notify_events.MailSettledV1,
         notify_events.UpdatesBegunV1,
         notify_events.UpdateAddressedV1,
@@ -680,6 +682,7 @@ REQUESTS: Final = requests(
             refusals=(
                 "mail_not_found",
                 "mail_needs_nobody",
+                "mail_is_being_settled",
                 "mail_is_settled",
                 "ticket_is_closed",
                 "ticket_is_full",

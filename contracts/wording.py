@@ -186,6 +186,10 @@ REFUSALS: Final[Mapping[str, Wording]] = {
         "This e-mail does not wait for anybody.",
         "Ta wiadomość na nikogo nie czeka.",
     ),
+    "mail_is_being_settled": Wording(
+        "Somebody else is putting this e-mail on a ticket right now.",
+        "Ktoś inny właśnie umieszcza tę wiadomość w zgłoszeniu.",
+    ),
     "mail_is_settled": Wording(
         "Somebody has dealt with this e-mail already.",
         "Ktoś już zajął się tą wiadomością.",

@@ -175,7 +175,7 @@ class Handled(Published):
     """What became of a mail that came in."""
 
     outcome: Outcome
-    reason: Annotated[Code, Field(description="Why, such as closed, no_ticket, not_a_member, automatic")]
+    reason: Annotated[Code, Field(description="Why, such as closed, no_ticket, no_access, auto_submitted")]
     key: Annotated[str | None, Field(max_length=64, description="The same for copies of one mail")] = None
     text_sha256: Annotated[str | None, Field(description="Of the reply's text", max_length=64)] = None
     account: AccountId | None = None
@@ -201,6 +201,20 @@ class Settled(Published):
     account: AccountId | None = None
     ticket: TicketNumber | None = None
     event: ShortLine | None = None
+
+
+class Settling(Published):
+    """Somebody is putting a mail that waited on a ticket: nobody else may put it on another one meanwhile."""
+
+    settling_by: Actor
+    account: AccountId
+    ticket: TicketNumber
+
+
+class Unsettled(Published):
+    """It was not put there after all, as the ticket does not take it: the mail waits again."""
+
+    reason: Annotated[Code, Field(description="Such as ticket_is_closed")]
 
 
 class UpdatesBegunV1(Envelope):
@@ -243,6 +257,20 @@ class MailSettledV1(Envelope):
 
     type: Literal["casetrail.mail.settled.v1"] = "casetrail.mail.settled.v1"
     data: Settled
+
+
+class MailSettlingV1(Envelope):
+    """Event: somebody puts a mail that waited for people on a ticket."""
+
+    type: Literal["casetrail.mail.settling.v1"] = "casetrail.mail.settling.v1"
+    data: Settling
+
+
+class MailUnsettledV1(Envelope):
+    """Event: a mail that waited for people was not put on a ticket after all."""
+
+    type: Literal["casetrail.mail.unsettled.v1"] = "casetrail.mail.unsettled.v1"
+    data: Unsettled
 
 
 class MailQueuedV1(Envelope):
@@ -290,7 +318,7 @@ class MailRevivedV1(Envelope):
 AnyMailEvent = (
     MailQueuedV1 | MailSendingV1 | MailSentV1 | MailDeferredV1 | MailDeadV1 | MailRevivedV1 | MailBouncedV1
 )
-AnyReceivedEvent = MailReceivedV1 | MailHandledV1 | MailSettledV1
+AnyReceivedEvent = MailReceivedV1 | MailHandledV1 | MailSettlingV1 | MailUnsettledV1 | MailSettledV1
 AnyNotifyEvent = AnyMailEvent | AnyReceivedEvent | UpdatesBegunV1 | UpdateAddressedV1
 NotifyEvent = Annotated[AnyNotifyEvent, Field(discriminator="type")]
 

@@ -15,13 +15,13 @@ from contracts.access.events import PLATFORM
 from contracts.envelope import ActorKind
 from contracts.reference import derive_reference
 from contracts.wording import LANGUAGES
-from services.notify import outgoing, ticket_view, view
+from services.notify import outgoing, ticket_view, view, words
 from services.notify.commands import Commands
 from services.notify.directory import Directory, Person
 from services.notify.kept import KeptMails
 from services.notify.news import Links
 from services.notify.received.headers import Headers
-from services.notify.threading import message_id
+from services.notify.threading import cut, message_id
 from services.notify.ticket_view import KnownTicket
 from services.notify.updates import ReplyRefused, Unassigned
 from services.notify.writing import NotToBeSent
@@ -31,10 +31,17 @@ from services.runtime.replica import Replica
 REFUSED: Final = "reply_refused"
 UNASSIGNED: Final = "unassigned"
 
+MAX_QUOTED_CHARACTERS: Final = 20_000
+
 MAX_ANSWERS: Final = 5
 PER: Final = timedelta(hours=1)
 
 _RECEIVED: Final = "casetrail.mail.received.v1"
+
+
+def answer_id(kind: str, received: str) -> str:
+    """The id of the answer of a kind to an e-mail that came in."""
+    return derived_id("mail", kind, received)
 
 
 class Answering:
@@ -59,7 +66,7 @@ class Answering:
     async def refuse(
         self, received: str, position: int, *, ticket: KnownTicket, person: Person, capacity: ActorKind
     ) -> bool:
-        """Have the person told that the ticket takes no replies; False: it was told enough.
+        """Have the person told that the ticket takes no replies; False: it was told enough, or cannot be.
 
         Raises Unavailable.
         """
@@ -74,6 +81,10 @@ class Answering:
             ticket=ticket.number,
             capacity=capacity,
         )
+
+    async def has_refused(self, received: str) -> bool:
+        """Whether its author was told before that the ticket takes no replies."""
+        return await self._commands.mail(answer_id(REFUSED, received)) is not None
 
     async def cannot_assign(self, received: str, position: int, *, email: str, headers: Headers) -> bool:
         """Have the sender told that we do not know what it is about; False: it was told enough.
@@ -97,10 +108,11 @@ class Answering:
         ticket: str | None = None,
         capacity: ActorKind | None = None,
     ) -> bool:
-        mail = derived_id("mail", kind, received)
+        mail = answer_id(kind, received)
         with self._mails.reading() as cursor:
             told = view.answered_since(cursor, email, self._now() - PER)
-        if told >= MAX_ANSWERS and await self._commands.mail(mail) is None:
+            is_failing = view.failing_since(cursor, email) is not None
+        if (is_failing or told >= MAX_ANSWERS) and await self._commands.mail(mail) is None:
             return False
         letter = outgoing.Letter(
             id=mail,
@@ -140,7 +152,7 @@ class RefusedReplies:
         return ReplyRefused(
             number=ticket.number,
             title=ticket.title,
-            text=mail.reply.text,
+            text=_quoted(mail.reply.text, letter.language),
             reopen_link=self._links.reopen(ticket.number, capacity),
             new_ticket_link=self._links.new_ticket(ticket.number),
             answered=mail.message_id,
@@ -158,6 +170,14 @@ class Unassignable:
         """As `Source.write`."""
         mail = await self._kept.read(letter.cause.event)
         return None if mail is None else Unassigned(portal_link=self._portal, answered=mail.message_id)
+
+
+def _quoted(text: str, language: str) -> str:
+    """The text, or as much of it as an e-mail can carry; all of it is kept in any case."""
+    if len(text) <= MAX_QUOTED_CHARACTERS:
+        return text
+    said = words.said(words.REST_IS_KEPT, words.spoken(language))
+    return f"{cut(text, MAX_QUOTED_CHARACTERS)}\n\n{said}"
 
 
 def _language(headers: Headers) -> str:

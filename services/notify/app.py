@@ -24,11 +24,12 @@ from services.notify.kept import KeptMails
 from services.notify.news import Links
 from services.notify.orders import Orders
 from services.notify.queries import Queries
-from services.notify.received_queries import ReceivedQueries, Settling
+from services.notify.received_queries import ReceivedQueries
 from services.notify.replies import Replies
 from services.notify.returned import FailingAddresses
 from services.notify.sender import Sender
 from services.notify.settings import NotifySettings
+from services.notify.settling import Settling
 from services.notify.smtp import MailServer
 from services.notify.ticket_view import TicketsView
 from services.notify.view import NotifyView
@@ -143,7 +144,7 @@ async def notify(
             await subscribers.start(context.nc)
             queries = Queries(mails, guard, commands, writer)
             orders = Orders(commands, guard, domain=domain)
-            received = ReceivedQueries(mails, kept, guard)
+            received = ReceivedQueries(mails, kept, guard, now)
             settling = Settling(incoming, kept, replies, guard)
             await service.start([*endpoints(queries, orders, received, settling), subscribers.endpoint()])
             async with way_in.listening():

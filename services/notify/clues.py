@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from contracts.access.people import NotAnAddress, person_id
+from contracts.access.people import NotAnAddress, normalised, person_id
 from services.notify import view
+from services.notify.received.domains import domain_of
 from services.notify.received.headers import Headers
 from services.notify.threading import ReplyAddresses, ReplyTo, ticket_of
 from services.runtime.replica import Replica
@@ -31,7 +32,10 @@ def origin(headers: Headers) -> Origin:
     if author is None:
         return Origin(None, None)
     try:
-        return Origin(author, person_id(author))
+        # Two ways to write one domain in ASCII (IDNA 2008, UTS 46) differ for a few letters: who was checked
+        # must be who the person is.
+        is_one = normalised(author).rpartition("@")[2] == domain_of(author)
+        return Origin(author, person_id(author) if is_one else None)
     except NotAnAddress:
         return Origin(author, None)
 
@@ -44,6 +48,10 @@ class Recollection:
         self._mails = mails
         self._replies = replies
         self._domain = domain
+
+    def is_signed(self, recipient: str) -> bool:
+        """Whether it is an address that we made for somebody and a ticket."""
+        return self._replies.read(recipient) is not None
 
     def addressed(self, recipient: str, headers: Headers) -> ReplyTo | None:
         """Whom the signed address was made for that it was sent to.

@@ -9,7 +9,8 @@ from contracts.notify import requests
 from services.notify import incoming, outgoing
 from services.notify.orders import Orders
 from services.notify.queries import Queries
-from services.notify.received_queries import ReceivedQueries, Settling
+from services.notify.received_queries import ReceivedQueries
+from services.notify.settling import Settling
 from services.runtime.requests import Endpoint
 
 REFUSALS: Final[Mapping[type[Exception], int]] = {

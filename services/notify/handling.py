@@ -11,7 +11,6 @@ simply handled again. What cannot be done now (a service is away, name servers a
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,9 +18,10 @@ from typing import Final, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter
+from pydantic import ValidationError
 
 from contracts import subjects
-from contracts.client import Refused
+from contracts.client import Malformed, Refused
 from contracts.envelope import ActorKind
 from contracts.notify.events import AnyReceivedEvent, MailReceivedV1, NotifyEvent, parse_notify_event
 from contracts.requests import SentActor
@@ -38,7 +38,7 @@ from services.notify.kept import KeptMail, KeptMails
 from services.notify.received.authentic import Verdict
 from services.notify.received.bounces import bounce
 from services.notify.received.loops import automatic, may_be_answered
-from services.notify.replies import File, Message, Replies, cleaned
+from services.notify.replies import File, Message, Replies, cleaned, command_id, digest, says
 from services.notify.returned import Returned
 from services.notify.senders import SenderChecks
 from services.notify.sorting import (
@@ -63,7 +63,7 @@ RECEIVED: Final = "notify-received"
 RETRY: Final = Retry(deliveries=2_000, first_s=0.5, longest_s=60.0)
 """More than a day; then it is a dead letter."""
 
-CONCURRENCY: Final = 8
+CONCURRENCY: Final = 16
 """E-mails handled at once, each in memory."""
 
 TIMEOUT_S: Final = 30.0
@@ -187,7 +187,9 @@ class Handling:
         Raises Unavailable, `contracts.client.RequestFailed`: not now.
         """
         delivery = incoming_events.delivery(event)
-        async with self._locks.holding(delivery.recipient.lower()):  # what one person writes stays in order
+        is_signed = self._recollection.is_signed(delivery.recipient)
+        # What one person writes on one ticket stays in order, for as long as nothing has to be tried again.
+        async with self._locks.holding(delivery.recipient.lower() if is_signed else delivery.id):
             await self._mails.wait_for(position)
             mail = await self._commands.mail(delivery.id)
             if mail is not None and mail.result is not None:
@@ -249,36 +251,65 @@ class Handling:
     async def _reply(self, candidate: Candidate, arrived: _Arrived) -> Result:
         ticket = await self._ticket(candidate.number)
         if ticket is None:
-            return await self._none(
-                NoReply(Outcome.UNASSIGNED, "no_ticket", answerable=arrived.is_checked), arrived
-            )
+            return await self._none(_not_assigned("no_ticket", arrived), arrived)
         as_ = await self._capacity(ticket, candidate.person)
-        if as_ is None:
-            return await self._none(
-                NoReply(Outcome.UNASSIGNED, "no_access", answerable=arrived.is_checked), arrived
-            )
-        author = _Author(ticket=ticket, person=candidate.person, capacity=as_)
+        author = _Author(ticket=ticket, person=candidate.person, capacity=as_ or ActorKind.MEMBER)
         message = self._message(author, arrived)
-        with self._mails.reading() as cursor:
-            lately = view.taken_since(cursor, ticket.number, self._now() - timedelta(hours=1))
         result = replace(
             arrived.result(Outcome.REPLIED, candidate.found_by),
             key=message.key,
-            text_sha256=hashlib.sha256(cleaned(message.text).encode()).hexdigest(),
+            text_sha256=digest(message),
             account=ticket.account,
             ticket=ticket.number,
             person=author.person,
             capacity=author.capacity.value,
         )
-        if too_many(lately):
-            return replace(result, outcome=Outcome.QUARANTINED, reason="too_many")
-        if not cleaned(message.text) and not message.files:
-            return replace(result, outcome=Outcome.UNASSIGNED, reason="no_text")
+        # Before anything that may have changed since: an attempt before this one may have got so far.
+        if (done := await self._done_before(message, result, arrived)) is not None:
+            return done
+        if as_ is None:
+            return await self._none(_not_assigned("no_access", arrived), arrived)
+        if (why_not := self._not_a_reply(result, message, arrived)) is not None:
+            return why_not
         try:
             event = (await self._replies.put(message)).event_id
         except Refused as refused:
             return await self._refused(refused.reply.code, result, message, author, arrived)
+        except (Malformed, ValidationError):
+            log.exception("mail.not_a_reply", received=arrived.id)
+            return replace(result, outcome=Outcome.UNASSIGNED, reason="not_a_reply")
         return self._replied(result, event, arrived)
+
+    async def _done_before(self, message: Message, result: Result, arrived: _Arrived) -> Result | None:
+        """What an earlier attempt, or a copy of the e-mail, has done already; None: nothing."""
+        if await self._answering.has_refused(arrived.id):
+            return replace(result, outcome=Outcome.REFUSED, reason="closed")
+        await self._tickets.catch_up()
+        with self._tickets.reading() as cursor:
+            stored = ticket_view.event_of_command(cursor, message.number, command_id(message))
+        if stored is None:
+            return None
+        event = parse_ticket_event(stored)
+        with self._mails.reading() as cursor:
+            said = view.text_of_key(cursor, message.key)
+        if isinstance(event, RepliedV1) and (
+            says(message, event) if said is None else said == result.text_sha256
+        ):
+            return self._replied(result, event.id, arrived)
+        return replace(result, outcome=Outcome.QUARANTINED, reason="message_id_reused")
+
+    def _not_a_reply(self, result: Result, message: Message, arrived: _Arrived) -> Result | None:
+        """Why it is for people to look at first."""
+        with self._mails.reading() as cursor:
+            lately = view.taken_since(cursor, message.number, self._now() - timedelta(hours=1))
+        if message.actor.kind is ActorKind.AGENT and not arrived.is_checked:
+            # What an agent writes counts for the platform: the signed address alone is not enough.
+            return replace(result, outcome=Outcome.QUARANTINED, reason="sender_not_checked")
+        if too_many(lately):
+            return replace(result, outcome=Outcome.QUARANTINED, reason="too_many")
+        if not cleaned(message.text) and not message.files:
+            return replace(result, outcome=Outcome.UNASSIGNED, reason="no_text")
+        return None
 
     def _replied(self, result: Result, event: str, arrived: _Arrived) -> Result:
         with self._mails.reading() as cursor:
@@ -292,11 +323,11 @@ class Handling:
         match code:
             case "ticket_is_closed":
                 return await self._closed(result, author, arrived)
-            case "command_id_reused":
-                event = await self._put_before(message)
-                if event is not None:
-                    return self._replied(result, event, arrived)
-                return replace(result, outcome=Outcome.QUARANTINED, reason="message_id_reused")
+            case "command_id_reused":  # a copy of it was faster
+                done = await self._done_before(message, result, arrived)
+                if done is None:
+                    raise Unavailable("replica_behind")
+                return done
             case "ticket_is_full":
                 return replace(result, outcome=Outcome.UNASSIGNED, reason=code)
             case _:
@@ -316,18 +347,6 @@ class Handling:
             if is_told:
                 return replace(result, outcome=Outcome.REFUSED, reason="closed")
         return replace(result, outcome=Outcome.UNASSIGNED, reason="closed")
-
-    async def _put_before(self, message: Message) -> str | None:
-        """The event that an earlier attempt made of this e-mail; it may have taken other files."""
-        await self._tickets.catch_up()
-        with self._tickets.reading() as cursor:
-            stored = ticket_view.event_of_command(cursor, message.number, f"mail.{message.key}")
-        if stored is None:
-            return None
-        event = parse_ticket_event(stored)
-        text = cleaned(message.text)[:1000]
-        is_same = isinstance(event, RepliedV1) and event.data.content.text.startswith(text)
-        return event.id if is_same else None
 
     def _message(self, author: _Author, arrived: _Arrived) -> Message:
         kept = arrived.kept
@@ -371,6 +390,10 @@ class Handling:
         if self._following.age_s > self._max_age_s:
             raise Unavailable("access_unknown")
         return found
+
+
+def _not_assigned(reason: str, arrived: _Arrived) -> NoReply:
+    return NoReply(Outcome.UNASSIGNED, reason, answerable=arrived.is_checked)
 
 
 def files_of(kept: KeptMail) -> tuple[File, ...]:

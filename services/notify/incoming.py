@@ -2,9 +2,13 @@
 
     received   it is kept, whole, and its sender's server may forget it
     handled    it was found out what to do with it, and done
-    settled    somebody looked at one that waited for people
+    settling   somebody puts one that waited for people on a ticket
+    unsettled  the ticket did not take it: it waits again
+    settled    somebody looked at it, and it does not wait any more
 
 Handled once: whoever finds it handled already has nothing left to do. Only what waits for people is settled.
+Who puts it on a ticket says so first, since the reply is an event of another log: whoever comes next, after a
+crash too, brings that to its end before anything else.
 """
 
 from __future__ import annotations
@@ -102,7 +106,32 @@ class Settled(Fact):
     settlement: Settlement
 
 
-IncomingFact = Received | Handled | Settled
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """Who is putting it on which ticket. `command_id` is of the request that asked for it."""
+
+    by_kind: str
+    by: str
+    account: str
+    ticket: str
+    command_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settling(Fact):
+    """Somebody is putting it on a ticket."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled(Fact):
+    """The ticket did not take it."""
+
+    reason: str
+
+
+IncomingFact = Received | Handled | Settling | Unsettled | Settled
 
 
 # Commands
@@ -129,7 +158,21 @@ class Settle(Command):
     settlement: Settlement
 
 
-IncomingCommand = Take | Handle | Settle
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeginSettling(Command):
+    """Put on record that somebody is about to put it on a ticket."""
+
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUpSettling(Command):
+    """Put on record that the ticket did not take it."""
+
+    reason: str
+
+
+IncomingCommand = Take | Handle | BeginSettling | GiveUpSettling | Settle
 
 
 # Refusals
@@ -145,6 +188,12 @@ class NeedsNobody(Refusal):
     """It does not wait for people."""
 
     code = "mail_needs_nobody"
+
+
+class IsBeingSettled(Refusal):
+    """Somebody is putting it on a ticket."""
+
+    code = "mail_is_being_settled"
 
 
 class IsSettled(Refusal):
@@ -163,6 +212,7 @@ class Incoming:
     delivery: Delivery
     received_at: datetime
     result: Result | None
+    intent: Intent | None = None
     settlement: Settlement | None
     revision: int
     done: Mapping[str, Done] = field(default_factory=dict)
@@ -192,8 +242,12 @@ def evolve(mail: Incoming | None, fact: IncomingFact) -> Incoming:
     match fact:
         case Handled():
             return replace(mail, result=fact.result)
+        case Settling():
+            return replace(mail, intent=replace(fact.intent, command_id=fact.command_id))
+        case Unsettled():
+            return replace(mail, intent=None)
         case Settled():
-            return replace(mail, settlement=fact.settlement)
+            return replace(mail, settlement=fact.settlement, intent=None)
         case _:
             assert_never(fact)
 
@@ -214,11 +268,27 @@ def decide(command: IncomingCommand, mail: Incoming | None) -> tuple[IncomingFac
     match command:
         case Handle():
             return (Handled(command_id=command.id, at=command.at, result=command.result),)
-        case Settle():
-            if mail.settlement is not None:
-                raise IsSettled
-            if not mail.waits_for_people:
+        case BeginSettling():
+            _check_waits(mail)
+            return (Settling(command_id=command.id, at=command.at, intent=command.intent),)
+        case GiveUpSettling():
+            if mail.intent is None:
                 raise NeedsNobody
+            return (Unsettled(command_id=command.id, at=command.at, reason=command.reason),)
+        case Settle():
+            is_of_the_intent = mail.intent is not None and mail.intent.ticket == command.settlement.ticket
+            if not is_of_the_intent:
+                _check_waits(mail)
             return (Settled(command_id=command.id, at=command.at, settlement=command.settlement),)
         case _:
             assert_never(command)
+
+
+def _check_waits(mail: Incoming) -> None:
+    """Raises Refusal unless somebody may settle it now."""
+    if mail.settlement is not None:
+        raise IsSettled
+    if not mail.waits_for_people:
+        raise NeedsNobody
+    if mail.intent is not None:
+        raise IsBeingSettled

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -11,7 +13,7 @@ from services.notify import incoming, incoming_events
 from services.notify.outgoing import Refusal
 from services.runtime import aggregate_commands, telemetry
 from services.runtime.aggregate_commands import AggregateCommands, Effect, Recording
-from services.runtime.ids import uuid7
+from services.runtime.ids import derived_id, uuid7
 from services.runtime.log import Log
 from services.runtime.replica import Replica
 
@@ -66,37 +68,51 @@ class IncomingCommands:
         )
         return effect.position
 
-    async def may_settle(self, received: str) -> incoming.Incoming:
-        """The e-mail, if it waits for people.
+    async def begin_settling(
+        self, received: str, command_id: str, intent: incoming.Intent
+    ) -> incoming.Intent:
+        """Put on record that it is being put on a ticket; the intent, with what it is known by.
 
         Raises:
-            incoming.Refusal: it does not, or there is no such e-mail.
+            outgoing.Refusal: it does not wait, somebody else is at it, or there is no such e-mail.
             Unavailable: the log does not answer.
         """
-        mail = await self.mail(received)
-        if mail is None or not mail.waits_for_people:
-            await self._mails.catch_up()
-            mail = await self.mail(received)
-        if mail is None:
-            raise incoming.IncomingNotFound
-        if mail.settlement is not None:
-            raise incoming.IsSettled
-        if not mail.waits_for_people:
-            raise incoming.NeedsNobody
-        return mail
-
-    async def settled(self, received: str, command_id: str, settlement: incoming.Settlement) -> Effect:
-        """Put on record what somebody did about it.
-
-        Raises:
-            incoming.Refusal: there is nothing to be done about it, or there is no such e-mail.
-            Unavailable: the log does not answer.
-        """
-        return await self._carry_out(
+        command_id = f"begin.{derived_id('settle', received, command_id)}"
+        await self._carry_out(
             received,
-            lambda: incoming.Settle(id=command_id, at=self._now(), settlement=settlement),
+            lambda: incoming.BeginSettling(id=command_id, at=self._now(), intent=intent),
             command_id,
         )
+        return replace(intent, command_id=command_id)
+
+    async def give_up_settling(self, received: str, intent: incoming.Intent, reason: str) -> None:
+        """Put on record that the ticket did not take it, unless that is. Raises Unavailable."""
+        command_id = f"{intent.command_id}.end"
+        with contextlib.suppress(incoming.NeedsNobody):
+            await self._carry_out(
+                received,
+                lambda: incoming.GiveUpSettling(id=command_id, at=self._now(), reason=reason),
+                command_id,
+            )
+
+    async def settled(self, received: str, command_id: str, settlement: incoming.Settlement) -> Effect:
+        """Put on record what somebody did about it; also if somebody else has recorded the very same.
+
+        Raises:
+            outgoing.Refusal: there is nothing to be done about it, or there is no such e-mail.
+            Unavailable: the log does not answer.
+        """
+        try:
+            return await self._carry_out(
+                received,
+                lambda: incoming.Settle(id=command_id, at=self._now(), settlement=settlement),
+                command_id,
+            )
+        except incoming.IsSettled:
+            mail = await self.mail(received)
+            if mail is None or mail.settlement != settlement:
+                raise
+            return self._mails.effect_at(received, mail.revision)  # nothing follows a settlement
 
     async def _carry_out(
         self,

@@ -48,6 +48,8 @@ def event(
 def _actor(fact: incoming.IncomingFact) -> str:
     if isinstance(fact, incoming.Settled):
         return f"{fact.settlement.by_kind}:{fact.settlement.by}"
+    if isinstance(fact, incoming.Settling):
+        return f"{fact.intent.by_kind}:{fact.intent.by}"
     return f"{ActorKind.SYSTEM.value}:{SERVICE}"
 
 
@@ -57,6 +59,10 @@ def _told(fact: incoming.IncomingFact) -> tuple[str, dict[str, Any], str | None]
             return "casetrail.mail.received.v1", _received(fact.delivery), None
         case incoming.Handled():
             return "casetrail.mail.handled.v1", _handled(fact.result), fact.result.account
+        case incoming.Settling():
+            return "casetrail.mail.settling.v1", _settling(fact.intent), fact.intent.account
+        case incoming.Unsettled():
+            return "casetrail.mail.unsettled.v1", {"reason": fact.reason}, None
         case incoming.Settled():
             return "casetrail.mail.settled.v1", _settled(fact.settlement), fact.settlement.account
         case _:
@@ -94,6 +100,14 @@ def _handled(result: incoming.Result) -> dict[str, Any]:
         "note": _line(result.note),
     }
     return _given(data) | {"content": _given(content)}
+
+
+def _settling(intent: incoming.Intent) -> dict[str, Any]:
+    return {
+        "settling_by": {"kind": intent.by_kind, "id": intent.by},
+        "account": intent.account,
+        "ticket": intent.ticket,
+    }
 
 
 def _settled(settlement: incoming.Settlement) -> dict[str, Any]:
@@ -142,6 +156,16 @@ def fact(event: wire.AnyReceivedEvent) -> incoming.IncomingFact:
             return incoming.Received(command_id=command_id, at=at, delivery=delivery(event))
         case wire.MailHandledV1(data=handled):
             return incoming.Handled(command_id=command_id, at=at, result=_result(handled))
+        case wire.MailSettlingV1(data=settling):
+            intent = incoming.Intent(
+                by_kind=settling.settling_by.kind.value,
+                by=settling.settling_by.id,
+                account=settling.account,
+                ticket=settling.ticket,
+            )
+            return incoming.Settling(command_id=command_id, at=at, intent=intent)
+        case wire.MailUnsettledV1(data=unsettled):
+            return incoming.Unsettled(command_id=command_id, at=at, reason=unsettled.reason)
         case wire.MailSettledV1(data=settled):
             return incoming.Settled(command_id=command_id, at=at, settlement=_settlement(settled))
         case _:

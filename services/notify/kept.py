@@ -50,9 +50,10 @@ class KeptMails:
     async def read(self, received: str) -> KeptMail | None:
         """The e-mail, read on a thread: a large one takes a while. Raises Unavailable."""
         raw = await self.raw(received)
-        return None if raw is None else await asyncio.to_thread(_read, raw)
+        return None if raw is None else await asyncio.to_thread(read_kept, raw)
 
 
-def _read(raw: bytes) -> KeptMail:
+def read_kept(raw: bytes) -> KeptMail:
+    """What stands in an e-mail. Takes a while for a large one."""
     mail = read(raw)
     return KeptMail(raw=raw, headers=Headers(raw), mail=mail, reply=reply_text(mail))

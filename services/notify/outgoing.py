@@ -253,7 +253,7 @@ class Mail:
     uncertain: bool = False
     """An attempt ended without an answer: the server may have the mail."""
     bounced: bool = False
-    """It came back for good after it was sent."""
+    """It came back after it was sent."""
     retry_since: datetime
     """From when on the time counts after which it is given up."""
     revision: int
@@ -291,7 +291,7 @@ def evolve(mail: Mail | None, fact: MailFact) -> Mail:
         case Revived():
             return replace(mail, state=State.WAITING, due=fact.at, retry_since=fact.at, bounced=False)
         case Bounced():
-            return replace(mail, bounced=mail.bounced or fact.hard)
+            return replace(mail, bounced=True)
         case _:
             assert_never(fact)
 

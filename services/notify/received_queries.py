@@ -1,66 +1,79 @@
-"""What people may know of e-mails that came in, and what they do about those that wait."""
+"""What people may know of e-mails that came in."""
 
 from __future__ import annotations
 
+import asyncio
 import base64
-from typing import Any, Final
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
 from contracts.access.roles import Permission
-from contracts.client import NotFound as NotFoundThere
-from contracts.client import Refused as RefusedThere
-from contracts.client import RequestFailed
-from contracts.envelope import Via
+from contracts.envelope import format_time
 from contracts.notify import requests
-from contracts.notify.events import HowSettled
+from services.files.sniff import safe_name
 from services.guard.guard import Guard
 from services.guard.picture import AccountUnknown
-from services.notify import incoming, view, words
-from services.notify.handling import files_of
-from services.notify.incoming_commands import IncomingCommands
-from services.notify.kept import KeptMail, KeptMails
+from services.notify import incoming, view
+from services.notify.kept import KeptMail, KeptMails, read_kept
 from services.notify.queries import recorded_events
 from services.notify.received.html_shown import sanitised
-from services.notify.replies import Message, Replies
-from services.runtime.aggregate_commands import Effect
-from services.runtime.errors import NotFound, Refused, Unavailable
-from services.runtime.ids import derived_id
+from services.runtime.errors import NotFound
 from services.runtime.replica import Replica
 
-MAX_SHOWN_CHARACTERS: Final = 100_000
+MAX_SHOWN_BYTES: Final = 150_000
 """Of each part of an e-mail in one answer, which must fit into a message."""
-MAX_SHOWN_FILES: Final = 200
+MAX_SHOWN_FILES: Final = 100
+
+Extent = Literal["everything", "words only"]
+EVERYTHING: Final = "everything"
+"""For those who see to e-mails."""
+WORDS_ONLY: Final = "words only"
+"""For readers of a ticket: its page says who wrote, and an agent's address is nobody's business."""
+
+_SIGNED: Final = re.compile(r"(?:reply|bounce)\+[A-Za-z2-70-9]{40,60}(?:@[A-Za-z0-9.-]+)?")
 
 
 class ReceivedQueries:
     """Answers from the replica and the object store."""
 
-    def __init__(self, replica: Replica, kept: KeptMails, guard: Guard) -> None:
+    def __init__(
+        self,
+        replica: Replica,
+        kept: KeptMails,
+        guard: Guard,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._replica = replica
         self._kept = kept
         self._guard = guard
+        self._now = now
+        self._latest: tuple[str, bytes] | None = None
 
     async def mails(self, query: requests.ListReceived) -> requests.ReceivedPage:
         """A page of e-mails that came in. Raises Refused, Unavailable."""
         await self._guard.require(query.actor, None, Permission.MAIL_READ)
         await self._replica.wait_for(query.at_least)
+        stuck = format_time(self._now() - view.STUCK_AFTER)
         filters: dict[str, object] = {
             "account = ?": query.account,
             "ticket = ?": query.ticket,
             "person = ?": query.person,
             "outcome = ?": None if query.outcome is None else query.outcome.value,
             "position < ?": query.before,
+            view.WAITS: stuck if query.waiting else None,
         }
         given = {condition: value for condition, value in filters.items() if value is not None}
-        conditions = [*given, *([_WAITS] if query.waiting else [])]
-        where = " AND ".join(conditions) or "1"
+        where = " AND ".join(given) or "1"
         with self._replica.reading() as cursor:
             cursor.execute(
                 f"SELECT * FROM received WHERE {where} ORDER BY position DESC LIMIT ?",  # noqa: S608  # of ours
                 (*given.values(), query.limit + 1),
             )
             rows = cursor.fetchall()
-            waiting = view.waiting_for_people(cursor)
-        found = tuple(_summary(row) for row in rows[: query.limit])
+            waiting = view.waiting_for_people(cursor, stuck)
+        found = tuple(_summary(row, stuck) for row in rows[: query.limit])
         return requests.ReceivedPage(
             mails=found,
             waiting=waiting,
@@ -76,9 +89,10 @@ class ReceivedQueries:
             if row is None:
                 raise NotFound("mail_not_found")
             events = recorded_events(cursor, query.received)
-        kept = await self._kept.read(query.received)
-        original = None if kept is None else shown(kept)
-        return requests.ReceivedRecord(mail=_summary(row), events=events, original=original)
+        stuck = format_time(self._now() - view.STUCK_AFTER)
+        return requests.ReceivedRecord(
+            mail=_summary(row, stuck), events=events, original=await self._shown(query.received, EVERYTHING)
+        )
 
     async def original(self, query: requests.GetOriginal) -> requests.Original:
         """The e-mail that a reply came by, for whoever may read the ticket. Raises Refused, Unavailable."""
@@ -91,18 +105,21 @@ class ReceivedQueries:
             row = view.received_as(cursor, query.event)
         if row is None or row["account"] != query.account:
             raise NotFound("mail_not_found")
-        kept = await self._kept.read(row["received"])
-        if kept is None:
+        original = await self._shown(row["received"], WORDS_ONLY)
+        if original is None:
             raise NotFound("mail_not_found")
-        return shown(kept)
+        return original
 
     async def raw(self, query: requests.GetRaw) -> requests.RawChunk:
         """Some bytes of an e-mail. Raises Refused, Unavailable."""
         await self._guard.require(query.actor, None, Permission.MAIL_READ)
         await self._replica.wait_for(query.at_least)
-        raw = await self._kept.raw(query.received)
-        if raw is None:
-            raise NotFound("mail_not_found")
+        if self._latest is None or self._latest[0] != query.received:
+            raw = await self._kept.raw(query.received)
+            if raw is None:
+                raise NotFound("mail_not_found")
+            self._latest = query.received, raw  # who asks for the first bytes asks for the next
+        raw = self._latest[1]
         end = query.offset + requests.MAX_RAW_BYTES
         return requests.RawChunk(
             size=len(raw),
@@ -110,120 +127,54 @@ class ReceivedQueries:
             next_offset=end if end < len(raw) else None,
         )
 
-
-class Settling:
-    """Carries out what people decide about e-mails that wait."""
-
-    def __init__(
-        self, commands: IncomingCommands, kept: KeptMails, replies: Replies | None, guard: Guard
-    ) -> None:
-        """`replies` None: no e-mails come in here, so that none can be put on a ticket."""
-        self._commands = commands
-        self._kept = kept
-        self._replies = replies
-        self._guard = guard
-
-    async def settle(self, order: requests.SettleMail) -> requests.MailSettled:
-        """Put an e-mail on a ticket as the agent's own reply, or dismiss it.
-
-        The text is put there by the agent, who has looked at it, and says whose it is: who sent it was not
-        sure, or it would not wait. Raises Refused, `incoming.Refusal`, Unavailable.
-        """
-        await self._guard.require(order.actor, None, Permission.MAIL_MANAGE)
-        before = await self._done_before(order)
-        if before is not None:
-            return before
-        mail = await self._commands.may_settle(order.received)
-        event = None if order.ticket is None else await self._put(order, mail)
-        settlement = incoming.Settlement(
-            how=(HowSettled.DISMISSED if order.ticket is None else HowSettled.APPENDED).value,
-            by_kind=order.actor.kind.value,
-            by=order.actor.id,
-            account=order.account,
-            ticket=order.ticket,
-            event=event,
-        )
-        effect = await self._commands.settled(order.received, order.command_id, settlement)
-        return _settled(order.received, effect)
-
-    async def _done_before(self, order: requests.SettleMail) -> requests.MailSettled | None:
-        mail = await self._commands.mail(order.received)
-        if mail is None or order.command_id not in mail.done:
-            return None
-        if mail.settlement is None:  # for mypy: only a settlement has an id of a caller's
-            return None
-        return _settled(
-            order.received, await self._commands.settled(order.received, order.command_id, mail.settlement)
-        )
-
-    async def _put(self, order: requests.SettleMail, mail: incoming.Incoming) -> str:
-        kept = await self._kept.read(order.received)
-        if kept is None or self._replies is None or order.ticket is None or order.account is None:
-            raise NotFound("mail_not_found")
-        sender = kept.headers.text("From") or mail.delivery.sender or "?"
-        said = words.said(words.BY_EMAIL_FROM, "en", sender=sender, at=words.moment(mail.received_at, "en"))
-        message = Message(
-            key=derived_id("settle", order.received),
-            account=order.account,
-            number=order.ticket,
-            actor=order.actor,
-            text=f"{said}\n\n{kept.reply.text or kept.mail.text}".rstrip(),
-            files=files_of(kept),
-            language="en",
-            via=Via.EMAIL,
-        )
-        try:
-            return (await self._replies.put(message)).event_id
-        except NotFoundThere as there:
-            raise NotFound(there.reply.code, _data(there)) from None
-        except RefusedThere as there:
-            raise Refused(there.reply.code, _data(there)) from None
-        except RequestFailed:
-            raise Unavailable from None
+    async def _shown(self, received: str, extent: Extent) -> requests.Original | None:
+        raw = await self._kept.raw(received)
+        return None if raw is None else await asyncio.to_thread(_read_and_shown, raw, extent)
 
 
-_WAITS: Final = "settled IS NULL AND outcome IN ('quarantined', 'unassigned', 'bounced')"
+def _read_and_shown(raw: bytes, extent: Extent) -> requests.Original:
+    return shown(read_kept(raw), extent)
 
 
-def shown(kept: KeptMail) -> requests.Original:
-    """An e-mail for people to read; what is too long for an answer is cut, and said to be."""
-    html = None if kept.mail.html is None else sanitised(kept.mail.html)
-    parts = {
-        "text": kept.reply.text,
-        "folded": kept.reply.folded,
-        "sender": kept.headers.text("From"),
-        "recipients": ", ".join(filter(None, (kept.headers.text("To"), kept.headers.text("Cc")))),
-        "subject": kept.headers.text("Subject"),
-        "date": kept.headers.text("Date"),
-    }
+def shown(kept: KeptMail, extent: Extent) -> requests.Original:
+    """An e-mail for people to read; what is too long for an answer is cut, and said to be.
+
+    Addresses that we made for one reader are taken out wherever they stand: who has one could write in its
+    reader's name where senders cannot be checked.
+    """
+    html = None if kept.mail.html is None else _without_addresses(sanitised(kept.mail.html))
+    is_cut = html is not None and len(html.encode()) > MAX_SHOWN_BYTES
+    parts = {"text": kept.reply.text, "folded": kept.reply.folded, "subject": kept.headers.text("Subject")}
+    if extent is EVERYTHING:
+        parts["recipients"] = ", ".join(filter(None, (kept.headers.text("To"), kept.headers.text("Cc"))))
+        parts["sender"] = kept.headers.text("From")
+    parts["date"] = kept.headers.text("Date")
+    fitting = {name: _fitting(_without_addresses(part)) for name, part in parts.items()}
     files = kept.mail.attachments
-    is_cut = len(files) > MAX_SHOWN_FILES or any(
-        len(part) > MAX_SHOWN_CHARACTERS for part in (*parts.values(), html or "")
-    )
-    if html is not None and len(html) > MAX_SHOWN_CHARACTERS:
-        html = None  # half a page could be anything
     return requests.Original(
-        **{name: part[:MAX_SHOWN_CHARACTERS] for name, part in parts.items()},
-        html=html,
+        **{"sender": "", **{name: part for name, (part, _) in fitting.items()}},
+        html=None if is_cut else html,  # half a page could be anything
         files=tuple(
-            requests.ReceivedFile(name=each.name, media_type=each.media_type, size=len(each.content))
+            requests.ReceivedFile(
+                name=safe_name(each.name), media_type=each.media_type[:128], size=len(each.content)
+            )
             for each in files[:MAX_SHOWN_FILES]
         ),
-        is_cut=is_cut,
+        is_cut=is_cut or len(files) > MAX_SHOWN_FILES or any(cut for _, cut in fitting.values()),
     )
 
 
-def _summary(row: Any) -> requests.ReceivedSummary:
-    waits = row["settled"] is None and row["outcome"] in incoming.FOR_PEOPLE
+def _fitting(text: str) -> tuple[str, bool]:
+    """As much of it as an answer can hold, and whether that is not all."""
+    whole = text.encode("utf-8", "replace")
+    return whole[:MAX_SHOWN_BYTES].decode("utf-8", "ignore"), len(whole) > MAX_SHOWN_BYTES
+
+
+def _without_addresses(text: str) -> str:
+    return _SIGNED.sub("…", text)
+
+
+def _summary(row: Any, stuck: str) -> requests.ReceivedSummary:
+    waits = row["at"] < stuck if row["outcome"] is None else row["outcome"] in incoming.FOR_PEOPLE
+    waits = waits and row["settled"] is None
     return requests.ReceivedSummary.model_validate({**row, "received_at": row["at"], "waits": waits})
-
-
-def _settled(received: str, effect: Effect) -> requests.MailSettled:
-    data = effect.event["data"]
-    return requests.MailSettled(
-        received=received, how=HowSettled(data["how"]), event=data.get("event"), position=effect.position
-    )
-
-
-def _data(failed: RequestFailed) -> dict[str, str | int]:
-    return {key: value for key, value in failed.reply.data.items() if isinstance(value, str | int)}

@@ -6,6 +6,7 @@ that a second attempt, or a copy of the e-mail, has the first one's effect and n
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +20,13 @@ from contracts.client import Attachments, Malformed, Refused, Tickets
 from contracts.envelope import Via
 from contracts.requests import SentActor
 from contracts.text import MAX_BODY_BYTES
+from contracts.tickets.events import RepliedV1
 from contracts.tickets.requests import CommandDone, ReplyToTicket
 from contracts.wording import Language
 from services.files.sniff import safe_name
 from services.notify import words
+from services.notify.threading import cut
+from services.runtime.errors import Unavailable
 
 TIMEOUT_S: Final = 15.0
 
@@ -31,8 +35,12 @@ LONGEST_TEXT_BYTES: Final = MAX_BODY_BYTES - 8 * 1024
 
 TEXT_FILE: Final = "e-mail.txt"
 
+_TOO_MUCH_FOR_NOW: Final = "upload_too_much"
+"""A refusal of this hour: the next one will take the file."""
+
 _NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _MAX_NAMED: Final = 20
+_MAX_NAME_CHARACTERS: Final = 60
 
 log = structlog.get_logger()
 
@@ -74,7 +82,7 @@ class Replies:
 
         Raises:
             contracts.client.Refused: the ticket takes no reply, or none of theirs.
-            contracts.client.RequestFailed: it cannot be done now.
+            contracts.client.RequestFailed, Unavailable: it cannot be done now.
         """
         text, files = _fitting(cleaned(message.text), message)
         ids: list[str] = []
@@ -86,6 +94,8 @@ class Replies:
             try:
                 ids.append(await self._upload(file, at, message))
             except (Refused, Malformed) as refused:
+                if refused.reply.code == _TOO_MUCH_FOR_NOW:
+                    raise Unavailable(refused.reply.code) from refused
                 log.info("mail.file_left", reason=refused.reply.code)
                 left.append(safe_name(file.name))
         if not text:
@@ -94,7 +104,7 @@ class Replies:
             text += "\n\n" + words.said(words.FILES_LEFT, message.language, files=_named(left))
         return await self._tickets.reply(
             ReplyToTicket(
-                command_id=f"mail.{message.key}",
+                command_id=command_id(message),
                 account=message.account,
                 actor=message.actor,
                 via=message.via,
@@ -115,6 +125,29 @@ class Replies:
         return attachment.id
 
 
+def command_id(message: Message) -> str:
+    """Of the reply: the same for every attempt, and for copies of the e-mail."""
+    return f"mail.{message.key}"
+
+
+def digest(message: Message) -> str:
+    """Of what a message says and brings along, as it came."""
+    found = hashlib.sha256(cleaned(message.text).encode())
+    for file in message.files:
+        found.update(hashlib.sha256(file.content).digest())
+    return found.hexdigest()
+
+
+def says(message: Message, event: RepliedV1) -> bool:
+    """Whether an event is what was made of the message, with whichever of its files were taken."""
+    text, files = _fitting(cleaned(message.text), message)
+    shown = text or words.said(words.NO_TEXT, message.language)
+    content = event.data.content
+    brought = {hashlib.sha256(file.content).hexdigest() for file in files}
+    is_text = content.text == shown or content.text.startswith(f"{shown}\n\n[")
+    return is_text and {each.sha256 for each in content.attachments} <= brought
+
+
 def cleaned(text: str) -> str:
     """The text as a reply may hold it: without control characters, and blank lines around it."""
     return _NOT_IN_TEXT.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip("\n ").rstrip()
@@ -131,5 +164,5 @@ def _fitting(text: str, message: Message) -> tuple[str, list[File]]:
 
 
 def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_MAX_NAMED])
+    shown = ", ".join(cut(name, _MAX_NAME_CHARACTERS) for name in names[:_MAX_NAMED])
     return shown if len(names) <= _MAX_NAMED else f"{shown} (+{len(names) - _MAX_NAMED})"

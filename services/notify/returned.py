@@ -27,7 +27,10 @@ _UNKNOWN_STATUS: Final = "5.0.0"
 
 
 class Returned:
-    """Believes a report only of an e-mail that we sent, to the address that it was sent to."""
+    """Believes a report only if it came to the address that was made for the very e-mail.
+
+    Everything else in it can be made up: a Message-ID of ours follows from what anybody may know.
+    """
 
     def __init__(
         self,
@@ -48,26 +51,23 @@ class Returned:
         self._domain = domain
 
     async def handle(self, received: str, recipient: str, bounce: Bounce | None) -> Result | None:
-        """What became of a report; None: the e-mail is none. Raises Unavailable."""
-        if bounce is None:
-            return None
+        """What became of a report; None: the e-mail is none, or none to be believed. Raises Unavailable."""
         mail = self._addresses.read(recipient)
+        if bounce is None or mail is None:
+            return None
         with self._mails.reading() as cursor:
-            row = view.sent_mail(cursor, mail=mail, message_id=bounce.returned_message_id)
+            row = view.sent_mail(cursor, mail)
+            was_failing = row is not None and view.failing_since(cursor, row["email"]) is not None
         if row is None:
             return Result(outcome=Outcome.IGNORED, reason="report_of_nothing_sent")
-        failed = {address.lower() for address in bounce.hard}
-        # An address that was passed on elsewhere fails under another name: then the signed address tells.
-        is_hard = row["email"].lower() in failed or (bool(failed) and mail is not None)
-        if not is_hard and mail is None and row["email"].lower() not in map(str.lower, bounce.soft):
-            return Result(outcome=Outcome.IGNORED, reason="report_of_another_address")
-        await self._commands.bounced(row["mail"], received=received, hard=is_hard, status=bounce.status)
-        if not is_hard:
-            return Result(outcome=Outcome.IGNORED, reason="not_delivered_yet", ticket=row["ticket"])
-        await self._tell_agents(received, row["mail"], row["ticket"], bounce.status)
+        # The address may stand there under another name, if it passes its mail on: the signed one tells.
+        is_hard = bool(bounce.hard)
+        await self._commands.bounced(mail, received=received, hard=is_hard, status=bounce.status)
+        if is_hard and not was_failing:
+            await self._tell_agents(received, mail, row["ticket"])
         return Result(
             outcome=Outcome.BOUNCED,
-            reason="not_delivered",
+            reason="address_fails" if is_hard else "not_delivered",
             account=row["account"],
             ticket=row["ticket"],
             person=row["person"],
@@ -75,8 +75,8 @@ class Returned:
             note=bounce.status,
         )
 
-    async def _tell_agents(self, received: str, mail: str, number: str | None, status: str | None) -> None:
-        """The agents with a part in the ticket, else those who want to hear of all tickets."""
+    async def _tell_agents(self, received: str, mail: str, number: str | None) -> None:
+        """Those who are told of the ticket: who acted on it, and who wants to hear of all tickets."""
         if number is None:
             return
         with self._tickets.reading() as cursor:
@@ -116,7 +116,7 @@ class FailingAddresses:
     async def write(self, letter: outgoing.Letter, *, at: datetime) -> AddressFails | None:
         """As `Source.write`."""
         with self._mails.reading() as cursor:
-            row = view.sent_mail(cursor, mail=letter.cause.event, message_id=None)
+            row = view.sent_mail(cursor, letter.cause.event)
             failing = None if row is None else view.failing_since(cursor, row["email"])
         with self._tickets.reading() as cursor:
             ticket = ticket_view.known_ticket(cursor, letter.ticket or "")

@@ -7,7 +7,7 @@ still to be sent may be claimed; one that was given up holds up nobody.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from eventsourcing.sqlite import SQLiteCursor
@@ -18,6 +18,15 @@ from services.notify.outgoing import CLAIM_LASTS
 from services.runtime.recorder import Document
 
 STREAM: Final = subjects.NOTIFY.name.lower()
+
+STUCK_AFTER: Final = timedelta(minutes=15)
+"""An e-mail that was not handled for so long is for people to know of."""
+
+WAITS: Final = (
+    "settled IS NULL AND "
+    "(outcome IN ('quarantined', 'unassigned', 'bounced') OR (outcome IS NULL AND at < ?))"
+)
+"""A condition on `received`: somebody should look at it."""
 
 _FIRST_OF_ITS_LANE: Final = (
     "NOT EXISTS (SELECT 1 FROM mails AS earlier WHERE earlier.lane = mails.lane "
@@ -88,8 +97,7 @@ class NotifyView:
         "CREATE INDEX IF NOT EXISTS received_of_ticket ON received (ticket, position)",
         "CREATE INDEX IF NOT EXISTS received_by_key ON received (key)",
         "CREATE INDEX IF NOT EXISTS received_by_event ON received (event)",
-        """CREATE INDEX IF NOT EXISTS received_waiting ON received (position)
-            WHERE settled IS NULL AND outcome IN ('quarantined', 'unassigned', 'bounced')""",
+        "CREATE INDEX IF NOT EXISTS received_by_outcome ON received (outcome, at) WHERE settled IS NULL",
     )
 
     def apply(self, cursor: SQLiteCursor, documents: Sequence[Document]) -> None:
@@ -117,12 +125,13 @@ def _apply(cursor: SQLiteCursor, document: Document, data: dict[str, Any], time:
             cursor.execute(
                 "DELETE FROM failing WHERE email = (SELECT lower(email) FROM mails WHERE mail = ?)", (mail,)
             )
-        case "casetrail.mail.bounced.v1" if data["hard"]:
+        case "casetrail.mail.bounced.v1":
             _set(cursor, mail, time, bounced=1)
-            cursor.execute(
-                "INSERT OR REPLACE INTO failing SELECT lower(email), ?, ? FROM mails WHERE mail = ?",
-                (data.get("status"), time, mail),
-            )
+            if data["hard"]:
+                cursor.execute(
+                    "INSERT OR REPLACE INTO failing SELECT lower(email), ?, ? FROM mails WHERE mail = ?",
+                    (data.get("status"), time, mail),
+                )
         case "casetrail.mail.received.v1":
             cursor.execute(
                 "INSERT INTO received (received, at, size, recipient, position) VALUES (?, ?, ?, ?, ?)",
@@ -243,14 +252,10 @@ def ticket_of_message(cursor: SQLiteCursor, message_id: str) -> str | None:
     return None if row is None else row["ticket"]
 
 
-def sent_mail(cursor: SQLiteCursor, *, mail: str | None, message_id: str | None) -> Any | None:
-    """The row of an e-mail of ours, by its id, else by its Message-ID."""
-    for condition, value in (("mail = ?", mail), ("message_id = ?", message_id)):
-        if value is not None:
-            cursor.execute(f"SELECT * FROM mails WHERE {condition}", (value,))  # noqa: S608  # of ours
-            if (row := cursor.fetchone()) is not None:
-                return row
-    return None
+def sent_mail(cursor: SQLiteCursor, mail: str) -> Any | None:
+    """The row of an e-mail of ours."""
+    cursor.execute("SELECT * FROM mails WHERE mail = ?", (mail,))
+    return cursor.fetchone()
 
 
 def taken_since(cursor: SQLiteCursor, ticket: str, since: datetime) -> int:
@@ -273,6 +278,16 @@ def answered_since(cursor: SQLiteCursor, email: str, since: datetime) -> int:
     return int(cursor.fetchone()["n"])
 
 
+def text_of_key(cursor: SQLiteCursor, key: str) -> str | None:
+    """The digest of what the first e-mail with this key said, which is a reply now."""
+    cursor.execute(
+        "SELECT text_sha256 FROM received WHERE key = ? AND outcome = 'replied' ORDER BY position LIMIT 1",
+        (key,),
+    )
+    row = cursor.fetchone()
+    return None if row is None else row["text_sha256"]
+
+
 def is_repeated(cursor: SQLiteCursor, received: str, event: str) -> bool:
     """Whether another e-mail was found before to be this reply."""
     cursor.execute(
@@ -293,10 +308,7 @@ def received_as(cursor: SQLiteCursor, event: str) -> Any | None:
     return cursor.fetchone()
 
 
-def waiting_for_people(cursor: SQLiteCursor) -> int:
-    """How many e-mails somebody should look at."""
-    cursor.execute(
-        "SELECT COUNT(*) AS n FROM received WHERE settled IS NULL "
-        "AND outcome IN ('quarantined', 'unassigned', 'bounced')"
-    )
+def waiting_for_people(cursor: SQLiteCursor, stuck: str) -> int:
+    """How many e-mails somebody should look at; `stuck` is `STUCK_AFTER` ago."""
+    cursor.execute(f"SELECT COUNT(*) AS n FROM received WHERE {WAITS}", (stuck,))  # noqa: S608  # of ours
     return int(cursor.fetchone()["n"])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 import dns.resolver
 import structlog
@@ -37,7 +39,9 @@ from services.runtime.replica import Replica
 from services.runtime.service import Context
 from services.runtime.settings import SettingsInvalid, problem
 
-REQUESTS_USER = "notify-requests"
+REQUESTS_USER: Final = "notify-requests"
+
+_MADE: Final = re.compile(r"postmaster|reply\+[a-z2-7]{47}|bounce\+[a-z0-9]{26}[a-z2-7]{26}")
 
 log = structlog.get_logger()
 
@@ -79,8 +83,7 @@ class Addresses:
         except NotAnAddress:
             return False
         local, _, domain = address.partition("@")
-        is_made = domain == self.domain and local.partition("+")[0] in {"reply", "bounce", "postmaster"}
-        return is_made or address in self.known
+        return address in self.known or (domain == self.domain and _MADE.fullmatch(local) is not None)
 
 
 @contextlib.asynccontextmanager
@@ -106,7 +109,7 @@ def _own_check(settings: NotifySettings) -> OwnCheck | None:
     if not settings.mail_in_own_check:
         return None
     try:
-        return OwnCheck()
+        return OwnCheck(timeout_s=8, lookup_timeout_s=3)
     except dns.resolver.NoResolverConfiguration as error:
         raise SettingsInvalid(problem("CASETRAIL_MAIL_IN_OWN_CHECK", True, str(error))) from None
 

@@ -203,6 +203,10 @@ WHOLE_TEXT: Final = Wording(
     "[The text is longer than a reply can be; all of it is in the attachment {file}.]",
     "[Tekst jest dłuższy, niż mieści odpowiedź; całość jest w załączniku {file}.]",
 )
+REST_IS_KEPT: Final = Wording(
+    "[This is its beginning. Your whole e-mail is kept.]",
+    "[To jest jej początek. Cała wiadomość jest zachowana.]",
+)
 BY_EMAIL_FROM: Final = Wording(
     "E-mail from {sender}, received {at}:", "Wiadomość od {sender}, otrzymana {at}:"
 )

@@ -52,6 +52,7 @@ from contracts.dead_letters import (
 from contracts.envelope import ActorKind
 from contracts.subjects import Stream, dead_letter
 from services.runtime.broker import Broker, keep
+from services.runtime.cancel import cancel
 from services.runtime.errors import Forbidden
 from services.runtime.requests import Endpoint
 from services.runtime.telemetry import SpanKind, span
@@ -111,6 +112,8 @@ class Subscribers:
     def __init__(self, service: str, registry: CollectorRegistry, *, stop_timeout_s: float = 2.0) -> None:
         self._service = service
         self._subscriptions: dict[str, _Subscription[Any]] = {}
+        self._stop_timeout_s = stop_timeout_s
+        self._under_way: set[asyncio.Task[None]] = set()
         self._broker = Broker(
             apply_types=False,  # events are parsed here, where a failure is seen
             graceful_timeout=stop_timeout_s,
@@ -157,9 +160,18 @@ class Subscribers:
             name=name, stream=stream.name, parse=parse, handler=handler, retry=retry, timeout_s=timeout_s
         )
         self._subscriptions[name] = subscription
+        room = asyncio.Semaphore(concurrency)
 
         async def deliver(message: Any) -> None:
-            await self._deliver(subscription, cast("NatsMessage", message).raw_message)
+            raw = cast("NatsMessage", message).raw_message
+            if in_order:
+                await self._deliver(subscription, raw)
+                return
+            # FastStream waits for a whole batch before it fetches the next: one slow event would hold up all.
+            await room.acquire()
+            task = asyncio.create_task(self._deliver(subscription, raw), name=subscription.name)
+            self._under_way.add(task)
+            task.add_done_callback(lambda done: self._is_over(done, room))
 
         deliver.__annotations__["message"] = schema
         self._broker.subscriber(
@@ -201,6 +213,9 @@ class Subscribers:
     async def stop(self) -> None:
         """Takes no more events, and waits `stop_timeout_s` for handlers; what is not done comes again."""
         await self._broker.stop()
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=self._stop_timeout_s)
+        await cancel(list(self._under_way))
 
     def endpoint(self) -> Endpoint[RetryEvent, EventRetried]:
         """Where the operator has events handled again."""
@@ -247,6 +262,13 @@ class Subscribers:
         """The AsyncAPI 3 document (JSON) of what the service subscribes to. Needs no connection."""
         document = AsyncAPI(self._broker, title=self._service, version=version, schema_version="3.0.0")
         return document.to_specification().to_json()
+
+    def _is_over(self, task: asyncio.Task[None], room: asyncio.Semaphore) -> None:
+        room.release()
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The acknowledgement could not be sent: the event comes again.
+            log.warning("event.not_acknowledged", subscriber=task.get_name(), reason=repr(error))
 
     async def _deliver(self, to: _Subscription[EventT], message: Msg) -> None:
         try:

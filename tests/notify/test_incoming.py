@@ -11,13 +11,17 @@ from pydantic_core import to_json
 from services.notify import incoming_events
 from services.notify.incoming import (
     FOR_PEOPLE,
+    BeginSettling,
     Delivery,
+    GiveUpSettling,
     Handle,
     Handled,
     Incoming,
     IncomingCommand,
     IncomingFact,
     IncomingNotFound,
+    Intent,
+    IsBeingSettled,
     IsSettled,
     NeedsNobody,
     Outcome,
@@ -26,7 +30,9 @@ from services.notify.incoming import (
     Settle,
     Settled,
     Settlement,
+    Settling,
     Take,
+    Unsettled,
     decide,
     evolve,
 )
@@ -77,6 +83,17 @@ def settled(settlement: Settlement = DISMISSED) -> Settled:
     return Settled(command_id="settle", at=START, settlement=settlement)
 
 
+INTENT = Intent(by_kind="agent", by="pola", account="acme", ticket=NUMBER)
+
+
+def settling(intent: Intent = INTENT) -> Settling:
+    return Settling(command_id="begin", at=START, intent=intent)
+
+
+def unsettled() -> Unsettled:
+    return Unsettled(command_id="begin.end", at=START, reason="ticket_is_closed")
+
+
 def mail(*facts: IncomingFact) -> Incoming | None:
     return reduce(evolve, facts, None)
 
@@ -92,6 +109,22 @@ def mail(*facts: IncomingFact) -> Incoming | None:
             Settle(id="settle", at=START, settlement=APPENDED),
             settled(APPENDED),
         ),
+        ([received(), handled(WAITING)], BeginSettling(id="begin", at=START, intent=INTENT), settling()),
+        (
+            [received(), handled(WAITING), settling()],
+            Settle(id="settle", at=START, settlement=APPENDED),
+            settled(APPENDED),
+        ),
+        (
+            [received(), handled(WAITING), settling()],
+            GiveUpSettling(id="begin.end", at=START, reason="ticket_is_closed"),
+            unsettled(),
+        ),
+        (
+            [received(), handled(WAITING), settling(), unsettled()],
+            Settle(id="settle", at=START, settlement=DISMISSED),
+            settled(),
+        ),
     ],
 )
 def test_what_a_command_does(given: list[IncomingFact], command: IncomingCommand, then: IncomingFact) -> None:
@@ -106,6 +139,21 @@ def test_what_a_command_does(given: list[IncomingFact], command: IncomingCommand
         ([], Settle(id="s", at=START, settlement=DISMISSED), IncomingNotFound),
         ([received()], Settle(id="s", at=START, settlement=DISMISSED), NeedsNobody),
         ([received(), handled()], Settle(id="s", at=START, settlement=DISMISSED), NeedsNobody),
+        (
+            [received(), handled(WAITING), settling()],
+            Settle(id="another", at=START, settlement=DISMISSED),
+            IsBeingSettled,
+        ),
+        (
+            [received(), handled(WAITING), settling()],
+            BeginSettling(id="another", at=START, intent=INTENT),
+            IsBeingSettled,
+        ),
+        (
+            [received(), handled(WAITING)],
+            GiveUpSettling(id="begin.end", at=START, reason="ticket_is_closed"),
+            NeedsNobody,
+        ),
         (
             [received(), handled(WAITING), settled()],
             Settle(id="another", at=START, settlement=DISMISSED),
@@ -127,11 +175,14 @@ def test_what_waits_for_people_waits_until_it_is_settled(outcome: Outcome) -> No
     assert not done.waits_for_people
 
 
-@pytest.mark.parametrize("fact", [received(), handled(), handled(WAITING), settled(), settled(APPENDED)])
+@pytest.mark.parametrize(
+    "fact", [received(), handled(), handled(WAITING), settling(), unsettled(), settled(), settled(APPENDED)]
+)
 def test_a_fact_is_the_same_after_it_was_on_record(fact: IncomingFact) -> None:
     state = evolve(None if isinstance(fact, Received) else mail(received()), fact)
     event = incoming_events.event(fact, state, event_id=uuid7(), traceparent=None)
-    assert incoming_events.read_fact(event["type"], to_json(event)) == fact
+    read = incoming_events.read_fact(event["type"], to_json(event))
+    assert read == fact
 
 
 TO_ANNA = ReplyTo(NUMBER, "anna")

@@ -133,14 +133,14 @@ async def test_a_number_in_the_subject_counts_of_a_sender_that_is_sure(running: 
 
 async def test_a_sender_that_fails_its_check_is_quarantined_and_hears_nothing(running: Running) -> None:
     number, told = await running.told()
-    before = len(running.mail.taken)
     forged = answer(
         "Zamknijcie to.", sender=BEN, to=str(told["Reply-To"]), to_mail=told, verdict=Verdict("fail")
     )
-    handled = await running.post.became(await running.post.send(forged, to=str(told["Reply-To"])))
+    received = await running.post.send(forged, to=str(told["Reply-To"]))
+    handled = await running.post.became(received)
     assert (handled.data.outcome, handled.data.reason) == ("quarantined", "sender_check_failed")
     assert await texts_of(running.system, number) == ["Od wczoraj."]
-    assert len(running.mail.taken) == before
+    assert await _answers(running, received) == []
 
 
 async def test_the_signed_address_alone_lets_nobody_else_write(running: Running) -> None:
@@ -233,18 +233,18 @@ async def test_files_come_along_and_what_is_not_taken_is_named(running: Running,
 
 async def test_programs_are_not_answered_and_write_no_replies(running: Running) -> None:
     number, told = await running.told()
-    before = len(running.mail.taken)
     for headers in ({"Auto-Submitted": "auto-replied"}, {"Precedence": "bulk"}, {"List-Id": "<a.example>"}):
         message = answer(
             "Jestem na urlopie.", sender=BEN, to=str(told["Reply-To"]), to_mail=told, headers=headers
         )
-        handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
+        received = await running.post.send(message, to=str(told["Reply-To"]))
+        handled = await running.post.became(received)
         assert handled.data.outcome == "ignored"
+        assert await _answers(running, received) == []
     null = answer("Jestem na urlopie.", sender=BEN, to=str(told["Reply-To"]), to_mail=told)
     handled = await running.post.became(await running.post.send(null, to=str(told["Reply-To"]), sender=""))
     assert (handled.data.outcome, handled.data.reason) == ("ignored", "null_sender")
     assert await texts_of(running.system, number) == ["Od wczoraj."]
-    assert len(running.mail.taken) == before
 
 
 async def test_what_belongs_nowhere_waits_for_people_and_its_sender_is_told_if_that_is_safe(
@@ -258,8 +258,10 @@ async def test_what_belongs_nowhere_waits_for_people_and_its_sender_is_told_if_t
     assert told["Auto-Submitted"] == "auto-replied"
     assert told["In-Reply-To"] == sure["Message-ID"]
     unsure = answer("Ja też.", sender="obca@firma.example", to=SUPPORT, verdict=None)
-    await running.post.became(await running.post.send(unsure, to=SUPPORT))
-    assert to(running.mail, "obca@firma.example") == []
+    unsafe = await running.post.send(unsure, to=SUPPORT)
+    await running.post.became(unsafe)
+    assert await _answers(running, unsafe) == []
+    assert len(await _answers(running, received)) == 1
     page = await running.system.done("received", waiting=True)
     assert received in {mail["received"] for mail in page["mails"]}
     assert page["waiting"] >= 2
@@ -453,7 +455,7 @@ async def test_lmtp_is_spoken_too_and_others_are_not_let_in(running: Running, tm
         other = {**post.settings, "mail_in_peers": "10.0.0.0/8"}
         async with running.system.notify(running.mail, "closed", **other):
             code, words = await post.hand_over(bytes(message), sender=BEN, recipient=address)
-    assert (code, words.partition(" ")[0]) == (550, "5.7.1")
+    assert (code, words.partition(" ")[0]) == (554, "5.7.1")
 
 
 async def test_what_cannot_be_handled_now_is_handled_later(running: Running) -> None:
@@ -462,8 +464,10 @@ async def test_what_cannot_be_handled_now_is_handled_later(running: Running) -> 
     message = answer("Z plikiem.", sender=BEN, to=str(told["Reply-To"]), to_mail=told)
     message.add_attachment(PNG, maintype="image", subtype="png", filename="a.png")
     received = await running.post.send(message, to=str(told["Reply-To"]))
-    page = await running.system.done("received", ticket=number)
-    assert page["mails"] == []
+    other = answer("Bez pliku.", sender=BEN, to=SUPPORT, subject=f"[{shown(number)}]")
+    assert (await running.post.became(await running.post.send(other, to=SUPPORT))).data.outcome == "replied"
+    record = await running.system.done("received-mail", received=received)
+    assert "outcome" not in record["mail"]  # one that cannot be handled now holds up no other
     settings = load(AttachmentsSettings, data_dir=running.system.directory / "files")
     async with attachments(context(running.system.nc, settings, "attachments")):
         handled = await running.post.became(received)
@@ -499,3 +503,127 @@ async def test_twenty_megabytes_come_in_and_their_files_stand_on_the_ticket(
     too_large = b"Subject: x\r\n\r\n" + b"x" * 76 * (27 << 20 >> 6)
     code, _ = await running.post.hand_over(too_large, sender=BEN, recipient=SUPPORT)
     assert code == 552
+
+
+async def _answers(running: Running, received: str) -> list[str]:
+    """The mails on record that answer an e-mail: the log is complete once that is handled."""
+    every = await running.system.events("events.notify.mails.*")
+    return [event.subject for event in every if getattr(event.data, "answers", None) == received]
+
+
+async def test_an_original_names_no_agent_and_holds_no_address_to_write_to(running: Running) -> None:
+    number, _ = await running.told()
+    await running.system.caller.reply(number, "Pytanie.", actor=AGENT)
+    await running.system.caller.reply(number, "Odpowiedź.")
+    asked = (await running.arrived(OLA, 1))[-1]
+    address = str(asked["Reply-To"])
+    message = answer(f"Ode mnie.\n\n> Reply-To: {address}", sender=OLA, to=address, to_mail=asked)
+    handled = await running.post.became(await running.post.send(message, to=address))
+    assert handled.data.outcome == "replied"
+    account_ = running.system.caller.account
+    for_member = await _asked(
+        running, "original", account=account_, event=handled.data.event, actor=_jan().model_dump(mode="json")
+    )
+    assert for_member["text"].startswith("Ode mnie.")
+    assert OLA not in json.dumps(for_member)
+    assert "reply+" not in json.dumps(for_member)
+    for_agent = await _asked(running, "received-mail", received=handled.subject, actor=AGENT)
+    assert OLA in for_agent["original"]["sender"]
+    assert "reply+" not in json.dumps(for_agent["original"])
+
+
+async def test_an_agents_reply_needs_more_than_the_signed_address(running: Running) -> None:
+    number, _ = await running.told()
+    await running.system.caller.reply(number, "Pytanie.", actor=AGENT)
+    await running.system.caller.reply(number, "Odpowiedź.")
+    address = str((await running.arrived(OLA, 1))[-1]["Reply-To"])
+    unsure = answer("Na pewno ja.", sender=OLA, to=address, verdict=None)
+    handled = await running.post.became(await running.post.send(unsure, to=address))
+    assert (handled.data.outcome, handled.data.reason) == ("quarantined", "sender_not_checked")
+
+
+async def test_a_report_to_another_address_changes_nothing(running: Running) -> None:
+    number, told = await running.told()
+    report = (
+        f"From: MAILER-DAEMON@evil.example\r\nContent-Type: multipart/report; boundary=b\r\n\r\n"
+        f"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\n"
+        f"Final-Recipient: rfc822; {BEN}\r\nAction: failed\r\nStatus: 5.1.1\r\n\r\n"
+        f"--b\r\nContent-Type: message/rfc822\r\n\r\nMessage-ID: {told['Message-ID']}\r\n\r\n--b--\r\n"
+    ).encode()
+    handled = await running.post.became(await running.post.send(report, to=SUPPORT, sender=""))
+    assert handled.data.outcome == "ignored"
+    mails = (await running.system.done("mails", ticket=number))["mails"]
+    assert [mail["bounced"] for mail in mails] == [False] * len(mails)
+
+
+async def test_a_mail_that_came_back_for_this_time_waits_for_people_and_marks_no_address(
+    running: Running,
+) -> None:
+    number, told = await running.told()
+    (path,) = (sender for sender, message in running.mail.senders if message == told["Message-ID"])
+    report = (
+        f"From: MAILER-DAEMON@mx.example\r\nContent-Type: multipart/report; boundary=b\r\n\r\n"
+        f"--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\n"
+        f"Final-Recipient: rfc822; {BEN}\r\nAction: failed\r\nStatus: 4.4.7\r\n\r\n--b--\r\n"
+    ).encode()
+    handled = await running.post.became(await running.post.send(report, to=path, sender=""))
+    assert (handled.data.outcome, handled.data.reason) == ("bounced", "not_delivered")
+    await running.system.caller.reply(number, "Dalej piszemy.", actor=AGENT)
+    assert "Dalej piszemy." in text((await running.arrived(BEN, 2))[-1])
+
+
+async def test_another_text_under_a_known_message_id_is_never_lost(running: Running) -> None:
+    number, told = await running.told()
+    address = str(told["Reply-To"])
+    first = answer("Tak, zgoda na wszystko.", sender=BEN, to=address, to_mail=told)
+    await running.post.became(await running.post.send(first, to=address))
+    second = answer("Tak", sender=BEN, to=address, to_mail=told, message_id=str(first["Message-ID"]))
+    handled = await running.post.became(await running.post.send(second, to=address))
+    assert (handled.data.outcome, handled.data.reason) == ("quarantined", "message_id_reused")
+    assert await texts_of(running.system, number) == ["Od wczoraj.", "Tak, zgoda na wszystko."]
+
+
+async def test_two_agents_at_once_put_an_e_mail_on_one_ticket(running: Running) -> None:
+    one, _ = await running.told()
+    other, _ = await running.told()
+    waiting = answer("Na jedno z dwóch.", sender="gosc@firma.example", to=SUPPORT, verdict=None)
+    received = await running.post.send(waiting, to=SUPPORT)
+    await running.post.became(received)
+    account_ = running.system.caller.account
+
+    async def put(number: str) -> dict[str, Any]:
+        return await _asked(
+            running, "settle", received=received, ticket=number, account=account_, actor=AGENT,
+            command_id=f"put-{number}",
+        )  # fmt: skip
+
+    done = await asyncio.gather(put(one), put(other))
+    assert [each.get("how") for each in done].count("appended") == 1
+    stands = [len(await texts_of(running.system, number)) - 1 for number in (one, other)]
+    assert sorted(stands) == [0, 1]
+
+
+async def test_an_e_mail_for_a_closed_ticket_waits_on_until_it_is_put_elsewhere(running: Running) -> None:
+    number, _ = await running.told()
+    await running.system.caller.close(number)
+    waiting = answer("<p></p>", sender="gosc@firma.example", to=SUPPORT, verdict=None)
+    waiting.set_content("<blockquote>Tylko w cytacie.</blockquote>", subtype="html")
+    received = await running.post.send(waiting, to=SUPPORT)
+    await running.post.became(received)
+    order = {"received": received, "account": running.system.caller.account, "actor": AGENT}
+    refused = await _asked(running, "settle", **order, ticket=number, command_id="closed-1")
+    assert refused["code"] == "ticket_is_closed"
+    other, _ = await running.told()
+    done = await _asked(running, "settle", **order, ticket=other, command_id="closed-2")
+    assert done["how"] == "appended"
+    assert "Tylko w cytacie." in (await texts_of(running.system, other))[1]
+
+
+async def test_empty_lines_without_end_are_refused(running: Running) -> None:
+    many = b"Subject: x\r\n\r\n" + b"\r\n" * 700_001
+    code, _ = await running.post.hand_over(many, sender=BEN, recipient=SUPPORT)
+    assert code == 552
+    few = b"From: " + BEN.encode() + b"\r\n\r\n" + b"..dot\r\n" + b"x" * 3_000 + b"\r\n"
+    received = await running.post.send(few, to=SUPPORT, sender=BEN)
+    chunk = await _asked(running, "raw", received=received, actor=AGENT)
+    assert base64.b64decode(chunk["data"]) == few

@@ -1,45 +1,37 @@
-"""E-mails on the wire, read by a program that is none of ours and not Python: mailparse, in Rust."""
+"""Headers on the wire, read by a program that is none of ours and not Python: git, in C."""
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 import pytest
-from fast_mail_parser import parse_email
 
 from contracts.wording import LANGUAGES, Language
 from services.notify.compose import compose
-from tests.notify.letters import EMAIL, NOW, REFERENCE, envelope, every_kind
-
-EARLIER = ("<one@mail.example>", "<two@mail.example>")
+from tests.notify.letters import NOW, envelope, every_kind
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("kind", sorted(every_kind("en")))
-def test_another_parser_reads_what_was_meant(kind: str, language: Language) -> None:
-    wanted = replace(envelope(language), earlier=EARLIER)
+def test_another_parser_reads_what_was_meant(kind: str, language: Language, tmp_path: Path) -> None:
+    wanted = replace(envelope(language), earlier=("<one@mail.example>", "<two@mail.example>"))
     message = compose(every_kind(language)[kind], wanted)
-    read = parse_email(bytes(message))
-    assert read.subject == message["Subject"]
-    (recipient,), (reply_to,) = read.to, read.reply_to
-    assert read.from_ is not None
-    assert read.from_.address == wanted.sender.addr_spec
-    assert recipient.address == EMAIL
-    assert reply_to.address == wanted.reply_to
-    headers = {
-        name.lower(): [" ".join(value.split()) for value in values] for name, values in read.headers.items()
-    }
-    assert headers["message-id"] == [wanted.message_id]
-    assert headers["in-reply-to"] == [EARLIER[-1]]
-    assert headers["references"][0].split()[-2:] == list(EARLIER)
-    assert headers["list-unsubscribe"] == [f"<{wanted.preferences}>"]
-    assert headers["list-unsubscribe-post"] == ["List-Unsubscribe=One-Click"]
-    assert headers["auto-submitted"][0] in {"auto-generated", "auto-replied"}
-    assert parsedate_to_datetime(headers["date"][0]) == NOW
-    (text,), (html,) = read.text_plain, read.text_html
-    parts = {part.get_content_type(): str(part.get_content()) for part in message.iter_parts()}
-    assert text.replace("\r\n", "\n") == parts["text/plain"]
-    assert html.replace("\r\n", "\n") == parts["text/html"]
-    assert REFERENCE in text
-    assert read.attachments == []
+    head = _read(bytes(message), tmp_path)
+    assert head["Author"] == wanted.sender.display_name
+    assert head["Email"] == wanted.sender.addr_spec
+    assert head["Subject"] == message["Subject"]
+    assert parsedate_to_datetime(head["Date"]) == NOW
+
+
+def _read(raw: bytes, directory: Path) -> dict[str, str]:
+    """The headers that git reads, decoded."""
+    done = subprocess.run(
+        ["git", "mailinfo", "-k", "--encoding=UTF-8", str(directory / "message"), str(directory / "rest")],
+        input=raw,
+        capture_output=True,
+        check=True,
+    )
+    return dict(line.split(": ", 1) for line in done.stdout.decode().splitlines() if ": " in line)

@@ -420,3 +420,26 @@ def test_what_is_subscribed_to_is_documented_as_asyncapi_3() -> None:
     assert operation["action"] == "receive"
     assert "Noted" in document["components"]["schemas"]
     assert "text" in document["components"]["schemas"]["Noted"]["properties"]
+
+
+async def test_a_slow_event_holds_up_no_others(streams: Client) -> None:
+    waiting, released = asyncio.Event(), asyncio.Event()
+    seen: list[str] = []
+
+    async def handle(event: Noted, _position: int) -> None:
+        if event.text == "slow":
+            waiting.set()
+            await released.wait()
+        seen.append(event.text)
+
+    async with running(streams, handle, concurrency=2):
+        await note(streams, "slow", *(str(number) for number in range(10)))
+        await asyncio.wait_for(waiting.wait(), 5)
+        await note(streams, "later")
+        async with asyncio.timeout(10):
+            while "later" not in seen:  # noqa: ASYNC110  # the handler appends
+                await asyncio.sleep(0.01)
+        assert "slow" not in seen
+        released.set()
+        await settled(streams, 12)
+    assert len(seen) == 12

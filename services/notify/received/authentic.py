@@ -80,7 +80,12 @@ def by_trusted_server(headers: Headers, *, trusted: Collection[str]) -> Verdict:
     if not block:
         return Verdict.of("none", "headers", "no Authentication-Results of a trusted server")
     server = block[0].server
-    verdict = _by_dmarc(author, block) or _by_dkim(author, block) or _by_spf(author, block)
+    verdict = (
+        _by_dmarc(author, block)
+        or _by_dkim(author, block)
+        or _by_spf(author, block)
+        or _by_spf_failure(author, block)
+    )
     if verdict is None:
         said = [f"{each.method}={each.result}" for found in block for each in found.results]
         return Verdict.of("none", server, f"nothing aligned with {author} in {' '.join(said)} by {server}")
@@ -149,6 +154,18 @@ def _by_spf(author: str, block: list[Results]) -> Verdict | None:
         domain = _domain(each, "smtp.mailfrom")
         if each.result == "pass" and domain is not None and aligned(author, domain):
             return Verdict.of("pass", server, f"spf=pass smtp.mailfrom={domain} by {server}")
+    return None
+
+
+def _by_spf_failure(author: str, block: list[Results]) -> Verdict | None:
+    """Where nothing passed: the domain says that such a host does not send for it.
+
+    A signature that is not true says nothing: one broken on the way is as none (RFC 6376, section 6.1).
+    """
+    for each, server in _topmost(block, "spf"):
+        domain = _domain(each, "smtp.mailfrom")
+        if each.result == "fail" and domain is not None and aligned(author, domain):
+            return Verdict.of("fail", server, f"spf=fail smtp.mailfrom={domain} by {server}")
     return None
 
 

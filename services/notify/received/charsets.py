@@ -74,7 +74,7 @@ def _codec(declared: str) -> str | None:
         return None
     try:
         found = codecs.lookup(declared)
-        b"".decode(found.name)  # fails for what is no encoding of text (`hex`, `zip`)
+        b"a".decode(found.name, "replace")  # fails for what is no encoding of text (`hex`, `zip`)
     except (LookupError, UnicodeError, ValueError):
         return None
     return None if found.name.replace("_", "-") in _NEVER | _SAY_NOTHING else found.name

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+MAX_FLOWED_LINES: Final = 100_000
+"""What follows is left as it is."""
+
 _QUOTE: Final = re.compile(r">*")
 _SIGNATURE: Final = "-- "
 
@@ -17,7 +20,10 @@ def unflowed(text: str, *, delete_space: bool) -> str:
     lines: list[str] = []
     paragraph: list[str] = []
     level = 0
-    for line in text.split("\n"):
+    flowing, rest = text.split("\n", MAX_FLOWED_LINES), []
+    if len(flowing) > MAX_FLOWED_LINES:
+        rest = [flowing.pop()]
+    for line in flowing:
         depth = len(_QUOTE.match(line).group())  # type: ignore[union-attr]  # matches anything
         content = line[depth:].removeprefix(" ")
         if paragraph and (depth != level or content == _SIGNATURE):  # a paragraph ends with its level
@@ -31,7 +37,7 @@ def unflowed(text: str, *, delete_space: bool) -> str:
             paragraph = []
     if paragraph:
         lines.append(_prefixed(paragraph, level))
-    return "\n".join(lines)
+    return "\n".join(lines + rest)
 
 
 def _prefixed(paragraph: list[str], level: int) -> str:

@@ -8,9 +8,9 @@ from typing import Final
 
 from services.notify.received.lines import Line
 
-MAX_FOOTER_CHARACTERS: Final = 200
+MAX_FOOTER_CHARACTERS: Final = 400
 MAX_SIGNATURE_LINES: Final = 15
-"""What stands below a `--` is no signature if it is longer."""
+"""What stands below `-- ` is no signature if it is longer."""
 
 _BRANDS: Final = "|".join(
     (
@@ -20,7 +20,7 @@ _BRANDS: Final = "|".join(
         "(?:poczty )?(?:wp|o2|onet|interii?)",
     )
 )
-_OF_POLISH_PROGRAMS: Final = "|".join(
+_POLISH_PROGRAMS: Final = "|".join(
     (
         "mojego|mojej|swojego|swojej|mego|programu|aplikacji|mobilnej|nowej|bezpiecznej|darmowej|bezpłatnej",
         "poczty|usługi|telefonu|smartfona|smartfonu|tabletu|urządzenia|mobilnego|systemu|klienta|serwisu|e-mail",
@@ -38,8 +38,8 @@ _FOOTERS: Final = (
     rf"sent from mail for (?:{_BRANDS}) ?\d*",
     "sent from my (?:mobile(?: phone| device)?|smartphone|phone|tablet|cell ?phone)",
     # Wysłane z iPhone'a; Wysłano z telefonu Samsung; Wysłano z aplikacji Poczta dla systemu Windows
-    rf"{_SENT_PL}(?:(?:{_OF_POLISH_PROGRAMS}) )*(?:poczta dla (?:systemu )?)?(?:{_BRANDS}) ?{_FEW_WORDS}",
-    rf"{_SENT_PL}(?:telefonu|smartfon[au]|smartfonu|komórki|tabletu|urządzenia mobilnego)(?: komórkowego)?",
+    rf"{_SENT_PL}(?:(?:{_POLISH_PROGRAMS}) )*(?:poczta )?(?:dla (?:systemu )?)?(?:{_BRANDS}) ?{_FEW_WORDS}",
+    rf"{_SENT_PL}(?:telefonu|smartfon[au]|komórki|tabletu|urządzenia mobilnego)(?: komórkowego)?",
     r"(?:get|download) outlook for [\w ]{1,30}",
     r"pobierz (?:aplikację |program )?outlook(?: (?:dla|na) [\w ]{1,40})?",
     r"(?:virus-free|nie zawiera wirusów|wolne od wirusów)\.? ?(?:www\.)?(?:avast|avg)\.[\w.]{2,10}",
@@ -47,9 +47,8 @@ _FOOTERS: Final = (
     "von meinem i(?:phone|pad) gesendet",
 )
 _FOOTER: Final = re.compile("|".join(_FOOTERS), re.IGNORECASE)
-_ADDRESS_AFTER_IT: Final = re.compile(
-    r"\s*(?:<[^<>\s]{1,400}>|\(?https?://[^\s<>]{1,400}\)?)\.?$", re.IGNORECASE
-)
+_LINK_TEXT: Final = re.compile(r"\[([^\[\]]{1,60})\]\([^()\s]{1,200}\)")
+_LINK: Final = re.compile(r"<[a-z]{2,6}:[^<>\s]{1,200}>|\(?https?://[^\s<>()]{1,200}\)?", re.IGNORECASE)
 _RULE: Final = re.compile(r"[-_=‐‑–—*]{8,}")
 _POSTSCRIPT: Final = re.compile(r"p\.?\s?s\.?(?:[:,. –-]|$)", re.IGNORECASE)
 
@@ -67,18 +66,24 @@ def without_footers(lines: Sequence[Line]) -> int:
 
 
 def signature_at(lines: Sequence[Line]) -> int | None:
-    """Where the signature begins, with its `-- `; mail servers take its space away.
+    """Where the signature begins, with its `-- ` (RFC 3676, section 4.3).
 
-    A line of two dashes with more than `MAX_SIGNATURE_LINES` below it only divides a text.
+    Mail servers take the space away: then what follows must look like one, for two dashes also divide a text.
     """
-    following = 0
+    below: list[str] = []
     for at in range(len(lines) - 1, -1, -1):
-        if lines[at].text.rstrip() == "--":
+        text = lines[at].text
+        if text == "-- " or (text == "--" and _looks_like_a_signature(below)):
             return at
-        following += not lines[at].is_blank
-        if following > MAX_SIGNATURE_LINES:
+        if text.strip():
+            below.append(text.strip())
+        if len(below) > MAX_SIGNATURE_LINES:
             return None
     return None
+
+
+def _looks_like_a_signature(lines: Sequence[str]) -> bool:
+    return len(lines) <= 6 and all(len(line) <= 60 and line[-1] not in "?!,;:" for line in lines)
 
 
 def is_rule(line: Line) -> bool:
@@ -91,8 +96,8 @@ def is_footer(line: Line) -> bool:
     text = line.text.strip()
     if len(text) > MAX_FOOTER_CHARACTERS:
         return False
-    text = _ADDRESS_AFTER_IT.sub("", text).strip('*_"„”[]|. ')
-    return _FOOTER.fullmatch(text) is not None
+    text = _LINK.sub("", _LINK_TEXT.sub(r"\1", text))
+    return _FOOTER.fullmatch(" ".join(text.split()).strip('*_"„”[]|. ')) is not None
 
 
 def is_postscript(line: Line) -> bool:

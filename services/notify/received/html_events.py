@@ -13,6 +13,8 @@ from typing import Final
 
 from lxml import etree  # type: ignore[import-untyped]
 
+MAX_HTML_CHARACTERS: Final = 1_000_000
+
 SKIPPED: Final = frozenset(
     {
         "head",
@@ -33,11 +35,9 @@ SKIPPED: Final = frozenset(
 
 VOID: Final = frozenset({"br", "hr", "img", "meta", "link", "input", "col", "area", "base", "wbr", "source"})
 
-_HIDDEN: Final = re.compile(
-    r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all|"
-    r"font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|!|$)",
-    re.IGNORECASE,
-)
+_EMBEDDED: Final = re.compile(r"(?<=[\"'])data:[^\"'<>]{200,}")
+_TAG: Final = re.compile(r"<[^<>]*>")
+_HIDDEN: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)
 
 
 class Target:
@@ -60,12 +60,20 @@ class Target:
 
 
 def parse(html: str, target: Target) -> None:
+    """Tells the target what the HTML has: of what stands after `MAX_HTML_CHARACTERS`, only the words."""
+    html = _EMBEDDED.sub("", html.replace("\x00", ""))
+    rest = ""
+    if len(html) > MAX_HTML_CHARACTERS:
+        end = html.rfind(">", 0, MAX_HTML_CHARACTERS) + 1 or MAX_HTML_CHARACTERS
+        html, rest = html[:end], html[end:]
     parser = etree.HTMLParser(target=target, huge_tree=True, encoding="utf-8")
-    parser.feed(html.replace("\x00", "").encode("utf-8", "replace"))
     try:
+        parser.feed(html.encode("utf-8", "replace"))
         parser.close()
     except etree.XMLSyntaxError:  # there was nothing that is HTML
-        return
+        pass
+    if rest:
+        target.data(_TAG.sub(" ", rest))
 
 
 def is_hidden(attributes: Mapping[str, str]) -> bool:

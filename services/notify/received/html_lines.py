@@ -11,6 +11,8 @@ from services.notify.received.html_events import SKIPPED, Target, is_hidden, par
 from services.notify.received.lines import Line, Mark, line_of
 
 MAX_CELL_DEPTH: Final = 6
+"""Tables in tables whose rows become lines."""
+
 MAX_ADDRESS_CHARACTERS: Final = 2_000
 _SPACE: Final = re.compile(r"[ \t\n\r\f]+")
 _BLOCKS: Final = frozenset(
@@ -66,6 +68,7 @@ class _Open:
     mark: Mark | None = None
     href: str | None = None
     begins_at: int = 0
+    wanted_blank: bool = False
     cell: list[Line] | None = None
 
 
@@ -90,7 +93,6 @@ class _Lines(Target):
         self._open: list[_Open] = []
         self._lists: list[_List] = []
         self._buffer: list[str] = []
-        self._length = 0
         self._ends_in_space = True
         self._skipping = 0
         self._pre = 0
@@ -170,14 +172,12 @@ class _Lines(Target):
     def _write(self, text: str, *, ends_in_space: bool = False) -> None:
         if text:
             self._buffer.append(text)
-            self._length += len(text)
             self._ends_in_space = ends_in_space
 
     def _end_line(self) -> None:
         """A line ends here, even if nothing stands in it."""
         text = "".join(self._buffer)
         self._buffer.clear()
-        self._length = 0
         self._ends_in_space = True
         if not text.strip():
             self._wants_blank = False
@@ -244,7 +244,8 @@ class _Lines(Target):
     def _begin_cell(self, element: _Open) -> None:
         self._break()
         if len(self._outer) < MAX_CELL_DEPTH and self._rows:
-            element.cell = self._out
+            element.cell, element.wanted_blank = self._out, self._wants_blank
+            self._wants_blank = False
             self._outer.append(self._out)
             self._out = []
 
@@ -258,12 +259,16 @@ class _Lines(Target):
         while lines and lines[-1].is_blank:
             lines.pop()
         row = self._rows[-1]
+        self._wants_blank = element.wanted_blank
         if not lines:
             return
         if len(lines) == 1 and lines[0].mark is None and lines[0].depth == self._depth:
             row.cells.append(lines[0].text.strip())
             return
         self._end_row(row)
+        if self._wants_blank and self._out and not self._out[-1].is_blank:
+            self._out.append(Line("", self._depth, "> " * self._depth))
+        self._wants_blank = False
         self._out += lines
 
     def _end_row(self, row: _Row) -> None:
@@ -318,7 +323,9 @@ class _Lines(Target):
             element.mark = Mark.ATTRIBUTION
             self._marks.append(Mark.ATTRIBUTION)
         if not element.quotes and (
-            not _QUOTE_CONTAINERS.isdisjoint(classes) or name.startswith("yahoo_quoted")
+            not _QUOTE_CONTAINERS.isdisjoint(classes)
+            or "yahoo_quoted" in name
+            or (element.tag == "div" and attributes.get("name") == "quote")  # GMX, web.de
         ):
             self._break()
             element.quotes = True

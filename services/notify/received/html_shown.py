@@ -11,6 +11,7 @@ import nh3
 from services.notify.received.html_events import SKIPPED, VOID, Target, is_hidden, parse
 
 MAX_SHOWN_DEPTH: Final = 100
+MAX_SHOWN_CHARACTERS: Final = 500_000
 MAX_ATTRIBUTE_CHARACTERS: Final = 2_000
 
 _SHOWN_TAGS: Final = frozenset(
@@ -33,7 +34,7 @@ def sanitised(html: str) -> str:
     """The HTML to show an e-mail to people: words, structure, links.
 
     Without scripts, styles, forms, event handlers, and images: of these the alternative text is left, so
-    that nothing is loaded from anywhere.
+    that nothing is loaded from anywhere. Ends in `…` after `MAX_SHOWN_CHARACTERS`.
     """
     writer = _Shown()
     parse(html, writer)
@@ -54,6 +55,7 @@ class _Shown(Target):
         self._open: list[str | None] = []
         self._skipping = 0
         self._depth = 0
+        self._length = 0
 
     def finished(self) -> str:
         return "".join(self._out)
@@ -86,5 +88,8 @@ class _Shown(Target):
             self._depth -= 1
 
     def data(self, text: str) -> None:
-        if not self._skipping:
-            self._out.append(escape(text, quote=False))
+        if not self._skipping and self._length < MAX_SHOWN_CHARACTERS:
+            self._out.append(escape(text[: MAX_SHOWN_CHARACTERS - self._length], quote=False))
+            self._length += len(text)
+            if self._length >= MAX_SHOWN_CHARACTERS:
+                self._out.append("…")

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
-_PREFIX: Final = re.compile(r"(?:[ \t]{0,3}>(?![=<_]))+(?!From ) ?")
+_PREFIX: Final = re.compile(r"(?:[ \t]{0,3}>(?![=<_])){1,50}(?!From ) ?")
+
+
+MAX_LOOKED_AT_LINES: Final = 20_000
+"""What follows is not looked at: it stays with what it follows."""
 
 
 class Mark(Enum):
@@ -36,13 +40,17 @@ class Line:
 
 
 def lines_of(text: str) -> list[Line]:
-    """The lines of plain text: `>` marks a quote."""
-    return [line_of(each) for each in text.split("\n")]
+    """The lines of plain text: `>` marks a quote. One more than `MAX_LOOKED_AT_LINES` is the whole rest."""
+    first, rest = text.split("\n", MAX_LOOKED_AT_LINES), []
+    if len(first) > MAX_LOOKED_AT_LINES:
+        rest = [Line(first[-1], raw=first.pop())]
+    return [line_of(each) for each in first] + rest
 
 
 def line_of(raw: str, depth: int = 0, mark: Mark | None = None) -> Line:
     """One line; `depth` is that of the quotes around it that are not written with `>`."""
-    raw = raw.rstrip()
+    is_signature = raw.endswith("-- ")
+    raw = raw.rstrip() + " " * is_signature
     if (found := _PREFIX.match(raw)) is None:
         return Line(
             raw.removeprefix(">") if raw.startswith(">From ") else raw, depth, "> " * depth + raw, mark

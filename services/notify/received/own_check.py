@@ -6,7 +6,8 @@ in a private network is such a server: nothing is concluded from it. One with a 
 apart.
 
 Where the domain's owner publishes a policy (DMARC), the e-mail passes or fails by it. Without one, a true
-signature or a host that may send for the domain is enough to pass, and their absence says nothing.
+signature or a host that may send for the domain is enough to pass, a host of which the domain says that it
+may not (`spf=fail`) to fail, and the absence of all of them says nothing.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ class _Evidence:
         self._address = address
         self._said: list[str] = []
         self._unknown = False
+        self._is_refuted = False
+        """The domain says itself that such a host does not send for it."""
 
     def verdict(self, raw: bytes, envelope: _Envelope) -> Verdict:
         # While the policy is unknown, what counts under every policy counts.
@@ -103,7 +106,7 @@ class _Evidence:
             return self._verdict("pass", has_policy=has_policy)
         if self._unknown:
             return self._verdict("temperror", has_policy=has_policy)
-        return self._verdict("fail" if has_policy else "none", has_policy=has_policy)
+        return self._verdict("fail" if has_policy or self._is_refuted else "none", has_policy=has_policy)
 
     def _verdict(self, result: Outcome, *, has_policy: bool) -> Verdict:
         dmarc = f"dmarc={result} header.from={self._author}" if has_policy else f"header.from={self._author}"
@@ -140,6 +143,7 @@ class _Evidence:
             self._fails("spf", failure)
             return False
         self._said.append(f"spf={result} smtp.mailfrom={envelope.domain}")
+        self._is_refuted = result == "fail"
         return result == "pass"
 
     def _fails(self, method: str, failure: TemporaryFailure) -> None:

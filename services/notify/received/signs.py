@@ -35,6 +35,8 @@ _DATE_FIRST: Final = re.compile(r"(?:\w{2,4}\.?,? )?(?:\d{1,2}[. /-]|\d{4}-\d\d-
 _NAMED_FIRST: Final = re.compile(r"wiadomość (?:napisana|wysłana) przez .{1,300} w dniu .{4,80}:$", _I)
 _WROTE_ON: Final = re.compile(rf".{{1,200}} {_WROTE}[ \xa0](?:w dniu|dnia|on|am) .{{4,120}}:$", _I)
 _WROTE_DAY: Final = re.compile(rf".{{1,200}}[>@].{{0,80}} {_WROTE} (?:\w{{2,5}}\.?,? )?\d.{{4,60}}:$", _I)
+_QUOTING: Final = re.compile(r"(?:cytowanie|quoting|zitat von) ", _I)
+_ENDS_SENTENCE: Final = re.compile(r"[!?]$|\w{5,}\.$")
 _ADDRESS: Final = re.compile(r"[^\s<>@]{1,100}@[^\s<>@]{1,200}")
 _YEAR: Final = re.compile(r"(?<!\d)20\d\d(?!\d)|(?<!\d)\d{1,2}[./-]\d{1,2}[./-]\d\d(?!\d)")
 _TIME: Final = re.compile(r"(?<!\d)\d{1,2}[:.]\d\d(?!\d)")
@@ -69,7 +71,9 @@ _ORIGINAL_WORDS: Final = "|".join(
         "message d'origine|mensaje original|messaggio originale|oorspronkelijk bericht|původní zpráva",
     )
 )
-_ORIGINAL: Final = re.compile(rf"{_RULE}{{2,}}\s*(?:{_ORIGINAL_WORDS})\s*{_RULE}{{2,}}", _I)
+_ORIGINAL: Final = re.compile(
+    rf"{_RULE}{{2,}}\s*(?:{_ORIGINAL_WORDS})\s*{_RULE}{{2,}}|-{{3,}} ?.{{1,200}} {_WROTE}: ?-{{3,}}", _I
+)
 _FORWARDED_WORDS: Final = "|".join(
     (
         r"forwarded (?:message|e-?mail|mail|by .{1,200}?)",
@@ -91,12 +95,18 @@ _DELIMITERS: Final = tuple(
 
 
 def delimiter_at(lines: Sequence[Line], at: int) -> int:
-    """How many lines our own line takes here (clients wrap it); 0: it is not here."""
-    if "##" not in lines[at].text[:20]:
+    """How many lines our own line takes here; 0: it is not here.
+
+    Clients wrap it, and one writes it behind the attribution.
+    """
+    if "##" not in lines[at].text[:MAX_LINE]:
         return 0
     for count in (1, 2, 3):
         text = joined(lines[at : at + count])
-        if any(each.fullmatch(text) for each in _DELIMITERS):
+        before, _, _ = text.partition("##")
+        if before and not _is_attribution(before.strip()):
+            return 0
+        if any(each.fullmatch(text, len(before)) for each in _DELIMITERS):
             return count
     return 0
 
@@ -115,43 +125,63 @@ def attribution_at(lines: Sequence[Line], at: int) -> tuple[int, bool]:
         group = lines[at : at + count]
         if len(group) < count or group[-1].is_blank or group[-1].depth != first.depth:
             break
-        text = joined(group)
+        text = joined(group).strip("- ")
         if len(text) > MAX_LINE:
             break
-        if _is_attribution(text):
+        if _is_attribution(text) or (count == 1 and _is_named(text)):
+            if any(_begins_attribution(joined(group[begin:])) for begin in range(1, count)):
+                break  # what stands above it is somebody's sentence
             is_certain = bool(_ADDRESS.search(text) and _YEAR.search(text) and _TIME.search(text))
             return count, is_certain and text.endswith(":")
+        if _ENDS_SENTENCE.search(text):
+            break
     return 0, False
 
 
 def _is_attribution(text: str) -> bool:
+    """Whether it is one that has a date: when, who, wrote, in any order."""
     ends_in_wrote = _ENDS_IN_WROTE.search(text[-20:]) is not None
     if not (text.endswith(":") or ends_in_wrote):
         return False
-    has_digit = any(character.isdigit() for character in text)
+    if not (_YEAR.search(text) or _TIME.search(text) or _ADDRESS.search(text)):
+        return False
     if _STARTS.match(text):
-        return has_digit and _HAS_WROTE.search(text) is not None
+        return _HAS_WROTE.search(text) is not None
     if _WEEKDAY_FIRST.match(text) or _DATE_FIRST.match(text):
         if ends_in_wrote:
-            return has_digit
+            return True
         return bool(_YEAR.search(text) and _ADDRESS.search(text) and text.endswith(">:"))
-    if _NAMED_FIRST.fullmatch(text) or _WROTE_ON.fullmatch(text) or _WROTE_DAY.fullmatch(text):
-        return has_digit
-    return ends_in_wrote and text.endswith(":") and _ADDRESS.search(text) is not None
+    return any(each.fullmatch(text) for each in (_NAMED_FIRST, _WROTE_ON, _WROTE_DAY))
+
+
+def _is_named(text: str) -> bool:
+    """`Jan Nowak <jan@partner.example> wrote:`"""
+    if not text.endswith(":") or not _ADDRESS.search(text) or text.count("<") != text.count(">"):
+        return False
+    return _ENDS_IN_WROTE.search(text[-20:]) is not None or _QUOTING.match(text) is not None
+
+
+def _begins_attribution(text: str) -> bool:
+    begins = _STARTS.match(text) or _WEEKDAY_FIRST.match(text) or _DATE_FIRST.match(text)
+    return bool(begins) and _is_attribution(text)
 
 
 def introduces(line: Line) -> bool:
     """Whether it may say whose words follow, in a language not known here: believed only before a quote."""
     text = line.text.strip()
-    if not text.endswith(":") or len(text) > MAX_LINE:
-        return False
-    if _ENDS_IN_WROTE.search(text[-20:]) and len(text.split()) <= 8:
-        return True
-    return bool(_ADDRESS.search(text) or (_YEAR.search(text) and _TIME.search(text)))
+    return (
+        text.endswith(":")
+        and len(text) <= MAX_LINE
+        and _ADDRESS.search(text) is not None
+        and (_YEAR.search(text) is not None or _TIME.search(text) is not None)
+    )
 
 
-def headers_at(lines: Sequence[Line], at: int) -> int:
-    """How many lines a block of headers takes here (From, Sent, To, Subject); 0: none is here."""
+def headers_at(lines: Sequence[Line], at: int, *, announced: bool = False) -> int:
+    """How many lines a block of headers takes here (From, Sent, To, Subject); 0: none is here.
+
+    `announced`: a line above says that it comes, so it may be in any order.
+    """
     kinds: list[str] = []
     has_address = False
     end = at
@@ -176,7 +206,9 @@ def headers_at(lines: Sequence[Line], at: int) -> int:
         has_address = has_address or "@" in line.text[:MAX_LINE]
         end = index + 1
     known = set(kinds) - {"other"}
-    begins_well = bool(kinds) and kinds[0] in ("from", "subject", "date")
+    if not announced and end < len(lines) and not lines[end].is_blank:
+        return 0  # somebody's sentence goes on
+    begins_well = bool(kinds) and (announced or kinds[0] in ("from", "subject", "date"))
     return end - at if begins_well and "from" in known and len(known) >= (3 if has_address else 4) else 0
 
 
@@ -219,4 +251,5 @@ def forwards(subject: str) -> bool:
 
 def joined(lines: Sequence[Line]) -> str:
     """The lines in one, cut where no pattern looks."""
-    return " ".join(" ".join(line.text[: MAX_LINE + 1].split()) for line in lines).strip().strip("*_").strip()
+    text = " ".join(line.text[: MAX_LINE + 1].replace("\ufeff", "") for line in lines)
+    return " ".join(text.split()).strip("*_").strip()

@@ -247,6 +247,9 @@ def test_headers_as_servers_write_them(name: str) -> None:
         ("mx.example.net; spf=pass smtp.mailfrom=<> smtp.helo=example.com", "none"),
         ("mx.example.net; spf=pass smtp.mailfrom=", "none"),
         ("mx.example.net; spf=softfail smtp.mailfrom=example.com", "none"),
+        ("mx.example.net; spf=fail smtp.mailfrom=example.com; dmarc=none header.from=example.com", "fail"),
+        ("mx.example.net; spf=fail smtp.mailfrom=example.com; dkim=pass header.d=example.com", "pass"),
+        ("mx.example.net; spf=fail smtp.mailfrom=example.org", "none"),
         ("mx.example.net; arc=pass header.d=example.com", "none"),
         ("mx.example.net; auth=pass smtp.auth=ola@example.com", "none"),
         # writing

@@ -486,3 +486,11 @@ async def test_hostile_mails_end_soon_and_do_not_pass(dns: NameServer, name: str
     verdict = await Came(HOSTILE[name]).to(dns)
     assert verdict.result == "pass" if name == "line ends" else verdict.result != "pass"
     assert time.monotonic() - began < 10
+
+
+async def test_a_host_that_the_domain_disowns_is_a_failure_without_a_policy_too(dns: NameServer) -> None:
+    del dns.zone["_dmarc.example.com", "TXT"]
+    dns.text("example.com", "v=spf1 ip4:198.51.100.1 -all")
+    assert (await DIRECT.to(dns)).result == "fail"
+    dns.text("example.com", "v=spf1 ip4:198.51.100.1 ~all")
+    assert (await DIRECT.to(dns)).result == "none"

@@ -5,16 +5,28 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: run test browser promtool faults bench lint format lock schemas setup clean help
+ASSETS := services/portal/static/manifest.json
+SOURCES := services/portal/assets
+
+.PHONY: screenshots run test assets browser promtool faults bench lint format lock messages schemas setup clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(READY) ## set up, and run the whole system on this machine (Ctrl-C ends it)
+run: $(READY) $(ASSETS) ## set up, and run the whole system on this machine (Ctrl-C ends it)
 	@$(BIN)/casetrail up
 
-test: $(READY) browser promtool lint ## set up, lint, and run the tests
+test: $(READY) $(ASSETS) browser promtool lint ## set up, lint, and run the tests
 	$(BIN)/pytest -m "not faults and not bench" -n 3 --dist loadfile
+
+assets: $(READY) $(ASSETS) ## build the style sheet and scripts of the portal
+
+$(ASSETS): $(SOURCES)/node_modules/.ready $(wildcard $(SOURCES)/*.scss $(SOURCES)/*.js $(SOURCES)/*.mjs $(SOURCES)/*.svg) | $(READY)
+	@PATH="$(abspath $(BIN)):$$PATH" node $(SOURCES)/build.mjs $(dir $(ASSETS))
+
+$(SOURCES)/node_modules/.ready: $(SOURCES)/package-lock.json $(SOURCES)/.npmrc | $(READY)
+	@cd $(SOURCES) && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent
+	@touch $@
 
 browser: ## Debian's chromium for the tests in a real browser, where it is missing and may be installed
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
@@ -30,11 +42,14 @@ promtool: $(READY) ## Debian's promtool for the tests of the alerts, where it is
 		rm prometheus_*.deb ; } || \
 		echo "There is no promtool: its check of the alerts is skipped. As root: apt-get install prometheus"
 
-faults: $(READY) ## kill processes and brokers under load (minutes)
+faults: $(READY) $(ASSETS) ## kill processes and brokers under load (minutes)
 	$(BIN)/pytest -m faults -s
 
-bench: $(READY) ## print ratios against the raw limits, measured in the same run (minutes)
+bench: $(READY) $(ASSETS) ## print ratios against the raw limits, measured in the same run (minutes)
 	$(BIN)/python -m tests.bench
+
+screenshots: $(READY) assets browser ## a picture of every page of the portal, into build/screenshots
+	$(BIN)/python -m tests.portal.screenshots build/screenshots
 
 lint: $(READY) ## style, types, import rules, published contracts
 	$(BIN)/ruff check .
@@ -48,6 +63,13 @@ format: $(READY) ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+messages: $(READY) ## put new words of the portal's pages into its catalogues
+	$(BIN)/pybabel -q extract -F services/portal/locale/babel.cfg --no-location --sort-output --omit-header \
+		-o services/portal/locale/portal.pot services/portal
+	$(BIN)/pybabel -q update -D portal -i services/portal/locale/portal.pot -d services/portal/locale \
+		--no-fuzzy-matching --ignore-obsolete --omit-header --width 110
+	@rm services/portal/locale/portal.pot
+
 schemas: $(READY) ## write contracts/published from the models
 	$(BIN)/python -m contracts.publish
 
@@ -57,7 +79,7 @@ lock: $(READY) ## resolve the dependencies anew, with hashes
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group dev pyproject.toml -o requirements-dev.lock
 
-setup: $(READY) ## only set up
+setup: $(READY) $(ASSETS) ## only set up
 
 $(READY): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -68,4 +90,4 @@ $(READY): requirements-dev.lock pyproject.toml
 	@touch $@
 
 clean: ## remove what was set up (not the data in .casetrail)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(SOURCES)/node_modules $(dir $(ASSETS)) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -61,6 +61,9 @@ SESSIONS: Final = "SESSIONS"
 """The key-value bucket of sign-ins: `<person>.<hash of the session's secret>`, and `attempt.<hash>` for each
 attempt to sign in that was used. Lost, people sign in again."""
 
+READ_MARKS: Final = "READ_MARKS"
+"""The key-value bucket of what people have read: `<person>.<account>`. Lost, everything counts as read."""
+
 DRAFTS: Final = "DRAFTS"
 """The key-value bucket of questionnaires being answered: `<person>.<account>.<draft>`, for 30 days."""
 INTERESTS: Final = "INTERESTS"
@@ -86,7 +89,7 @@ def object_stream(store: str) -> str:
 
 
 SESSIONS_STREAM: Final = bucket_stream(SESSIONS)
-BUCKETS: Final = (SESSIONS, DRAFTS, INTERESTS, LIMITS)
+BUCKETS: Final = (SESSIONS, READ_MARKS, DRAFTS, INTERESTS, LIMITS)
 OBJECT_STORES: Final = (UPLOADS, ATTACHMENTS, MAIL)
 
 RESTORING: Final = Stream(

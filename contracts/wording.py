@@ -346,6 +346,9 @@ RULES: Final[Mapping[str, Wording]] = {
     "datetime_from_date_parsing": Wording(
         "must be a date and time (RFC 3339)", "musi być datą i godziną (RFC 3339)"
     ),
+    "not_in_this_order": Wording(
+        "takes no {name} in the order {order}", "nie przyjmuje {name} w kolejności {order}"
+    ),
     "datetime_type": Wording("must be a date and time (RFC 3339)", "musi być datą i godziną (RFC 3339)"),
     "time_out_of_range": Wording(
         "must be between the years 1 and 9999 in UTC", "musi przypadać między rokiem 1 a 9999 w UTC"

@@ -71,6 +71,23 @@ class AccessLog:
             position = await self.joined(account, email, MemberRole.ADMIN)
         return position
 
+    async def invited(self, account: str, email: str, *, days: int = 7) -> str:
+        """Invites somebody; returns the invitation's id."""
+        invitation = str(uuid.uuid4())
+        invited = events.Invited(
+            invitation=invitation,
+            person=person_id(email),
+            role=MemberRole.MEMBER,
+            expires_at=datetime.now(UTC) + timedelta(days=days),
+            content=events.InvitedContent(email=email),
+        )
+        await self._append(account, events.MemberInvitedV1, invited)
+        return invitation
+
+    async def withdrawn(self, account: str, email: str, invitation: str) -> int:
+        taken = events.Withdrawn(invitation=invitation, person=person_id(email))
+        return await self._append(account, events.InvitationWithdrawnV1, taken)
+
     async def joined(self, account: str, email: str, role: MemberRole = MemberRole.MEMBER) -> int:
         """Makes somebody a member, who is registered, invited, and accepts."""
         await self._registered(email)

@@ -14,6 +14,7 @@ from services.cli.main import app
 from services.guard.settings import GuardSettings
 from services.intake.app import IntakeSettings
 from services.notify.settings import NotifySettings
+from services.portal.settings import PortalSettings
 from services.runtime.settings import RuntimeSettings, document
 
 ROOT = Path(__file__).parent.parent
@@ -27,11 +28,12 @@ def test_every_setting_stands_in_the_readme_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("services", "settings"),
     [
-        ("tickets, intake, attachments", GuardSettings),
+        ("tickets, intake, attachments, portal", GuardSettings),
         ("access", AccessSettings),
         ("intake", IntakeSettings),
         ("attachments", AttachmentsSettings),
         ("notify", NotifySettings),
+        ("portal", PortalSettings),
     ],
 )
 def test_what_a_service_reads_besides_stands_there_too(

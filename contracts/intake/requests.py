@@ -297,13 +297,21 @@ class SubmissionRecorded(Answered):
 
 
 class GetInterestForm(Sent):
-    """The interest form."""
+    """The interest form: whole, or what of it is asked after these answers."""
 
     language: LanguageTag
+    answers: Annotated[
+        SentAnswers | None, Field(description="What was typed so far. Absent: every question, asked or not")
+    ] = None
+
+    @field_validator("answers")
+    @classmethod
+    def _answers_fit(cls, answers: dict[str, tuple[str, ...]] | None) -> dict[str, tuple[str, ...]] | None:
+        return None if answers is None else _check_size(answers)
 
 
 class InterestForm(Answered):
-    """The form, whole, and a token that tells when it was handed out."""
+    """The form, and a token that tells when it was handed out."""
 
     questionnaire: ShortLine
     title: str

@@ -168,6 +168,12 @@ class TicketSummary(Answered):
     revision: int
     position: Annotated[Position, Field(description="Position of the ticket's last event")]
     replies: int
+    unanswered_since: Annotated[
+        Timestamp | None,
+        Field(
+            description="Of an open ticket: since when the partner's side waits for an answer; absent: not"
+        ),
+    ] = None
 
 
 class Closing(Answered):
@@ -232,8 +238,18 @@ class IdentifierFilter(Sent):
     value: ShortLine
 
 
+class TicketOrder(StrEnum):
+    """In which order tickets are listed."""
+
+    NEWEST = "newest"
+    OLDEST_UNANSWERED = "oldest_unanswered"
+
+
 class ListTickets(Query):
     """Tickets, newest first; all filters hold at once.
+
+    `order: oldest_unanswered` lists those that wait for an answer, who waits longest first, and takes only
+    the filters account and topic. Its pages go on with `after`, those of the other order with `before`.
 
     `words` finds tickets in which each word stands somewhere (title, texts, answers, identifiers), in any
     case and with or without diacritics; `rezerw*` finds words that begin so.
@@ -242,11 +258,33 @@ class ListTickets(Query):
     account: AccountId | None = None
     status: TicketStatus | None = None
     topic: Code | None = None
+    unanswered: Annotated[
+        bool, Field(description="Only open ones on which nobody of the platform did anything since")
+    ] = False
     number: TicketNumber | None = None
     identifier: IdentifierFilter | None = None
     words: Annotated[ShortLine | None, Field(description="At most 128 characters and 12 words")] = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     before: Annotated[Position | None, Field(description="`next_before` of the page before")] = None
+    order: TicketOrder = TicketOrder.NEWEST
+    after: Annotated[Position | None, Field(description="`next_after` of the page before")] = None
+
+    @model_validator(mode="after")
+    def _filters_fit_the_order(self) -> ListTickets:
+        if self.order is TicketOrder.NEWEST:
+            unfit = {"after": self.after}
+        else:
+            unfit = {
+                name: getattr(self, name) for name in ("status", "number", "identifier", "words", "before")
+            }
+        for name, value in unfit.items():
+            if value is not None:
+                raise PydanticCustomError(
+                    "not_in_this_order",
+                    "takes no {name} in the order {order}",
+                    {"name": name, "order": self.order.value},
+                )
+        return self
 
 
 class StatusCounts(Answered):
@@ -263,7 +301,13 @@ class TicketPage(Answered):
     next_before: Annotated[
         Position | None, Field(description="For the next page; absent: this is the last")
     ] = None
+    next_after: Annotated[
+        Position | None, Field(description="The same, in the order `oldest_unanswered`")
+    ] = None
     counts: StatusCounts
+    unanswered: Annotated[
+        int, Field(description="How many wait for an answer, of the account asked for or of all")
+    ] = 0
     position: Annotated[Position, Field(description="The log's position that this page shows")]
 
 

@@ -13,8 +13,8 @@ from contracts.access.requests import SERVICE
 from services.access.commands import Caches, Commands
 from services.access.endpoints import REFUSALS, endpoints
 from services.access.queries import Queries
-from services.access.tokens import InvitationTokens
 from services.access.view import AccessView
+from services.links.invitations import InvitationTokens
 from services.links.mail import KeyInvalid, MailTokens, read_key
 from services.runtime.log import Log
 from services.runtime.replica import Replica

@@ -24,7 +24,7 @@ from services.access.domain import (
     PersonId,
     Refusal,
 )
-from services.access.tokens import InvitationTokens
+from services.links.invitations import InvitationTokens
 from services.links.mail import MailTokens, TokenVoid
 from services.runtime import telemetry
 from services.runtime.aggregate_commands import AggregateCommands, Cache, Effect, Recording
@@ -134,7 +134,10 @@ class Commands:
 
     async def accept(self, request: requests.AcceptInvitation) -> requests.MemberJoined:
         """Make a member of who was invited, and make it known if it is new."""
-        account_id, invitation = self._tokens.read(request.token)
+        try:
+            account_id, invitation = self._tokens.read(request.token)
+        except TokenVoid:
+            raise account.InvitationNotFound from None
 
         def decide(state: account.Account | None) -> Sequence[account.AccountFact]:
             command = translate.join_command(request, invitation_id=invitation, at=self._now())

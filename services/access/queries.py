@@ -18,9 +18,10 @@ from services.access.account import AccountNotFound, InvitationNotFound
 from services.access.authority import OPERATORS_TERMINAL
 from services.access.domain import NotPermitted
 from services.access.person import PersonNotFound
-from services.access.tokens import InvitationTokens
 from services.access.translate import actor as acting
 from services.access.view import EVERY_ACCOUNT, MEMBER, PLATFORM, SYSTEM
+from services.links.invitations import InvitationTokens
+from services.links.mail import TokenVoid
 from services.runtime.errors import Unavailable
 from services.runtime.folding import fold
 from services.runtime.replica import Replica
@@ -49,7 +50,10 @@ class Queries:
 
     async def invitation(self, query: requests.ShowInvitation) -> requests.Invitation:
         """What a link is for. Raises InvitationNotFound."""
-        account, invitation = self._tokens.read(query.token)
+        try:
+            account, invitation = self._tokens.read(query.token)
+        except TokenVoid:
+            raise InvitationNotFound from None
 
         def read(cursor: SQLiteCursor) -> requests.Invitation:
             cursor.execute(

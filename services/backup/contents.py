@@ -29,6 +29,7 @@ class Kept:
 CONTENTS: Final = (
     Kept(stream=subjects.DEAD_LETTERS.name),  # events of any stream that nobody could handle
     Kept(stream=subjects.NOTIFY.name),  # of tickets, people and interest forms
+    Kept(stream=subjects.bucket_stream(subjects.READ_MARKS), forgets=True),  # of tickets
     # Before the submission that a draft becomes: what was typed is in one of them, or in both.
     Kept(stream=subjects.bucket_stream(subjects.DRAFTS), forgets=True),
     Kept(stream=subjects.bucket_stream(subjects.INTERESTS), forgets=True),

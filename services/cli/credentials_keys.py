@@ -25,7 +25,7 @@ from services.credentials.push import NotTaken, push_account
 from services.embedded.key_files import key_file
 from services.embedded.running import find_running
 
-_LINK: Final = "link"
+_RANDOM_KEYS: Final = ("link", "session")
 _ZONES: Final = (Zone.SERVICES, Zone.OUTSIDE)
 
 
@@ -37,9 +37,10 @@ def init(
     async def work() -> None:
         try:
             keyring, found = Keyring.init(directory, USERS)
-            link = directory / "keys" / f"{_LINK}.key"
-            found["keys/link.key"] = Found.KEPT if link.exists() else Found.MADE
-            key_file(link.parent, _LINK)
+            for key in _RANDOM_KEYS:
+                path = directory / "keys" / f"{key}.key"
+                found[f"keys/{path.name}"] = Found.KEPT if path.exists() else Found.MADE
+                key_file(path.parent, key)
             configuration = keyring.write_server_configuration(accounts_directory=accounts_directory)
         except (TrustInvalid, OSError) as error:
             raise _invalid(error) from None
@@ -47,7 +48,7 @@ def init(
         if kubernetes:
             made = [
                 *(_user_secret(keyring, user, namespace) for user in USERS),
-                secrets.link_key_secret(link.read_text(encoding="ascii"), namespace=namespace),
+                *(_key_secret(directory, key, namespace) for key in _RANDOM_KEYS),
                 secrets.server_secret(configuration.read_text(encoding="ascii"), namespace=namespace),
             ]
             sys.stdout.write(secrets.as_yaml(made))
@@ -196,6 +197,11 @@ def _users(typed: Sequence[str], zone: Zone | None) -> Sequence[str]:
 def _user_secret(keyring: Keyring, user: str, namespace: str | None) -> dict[str, Any]:
     content = creds_file(keyring.creds, user).read_text(encoding="ascii")
     return secrets.user_secret(user, content, namespace=namespace)
+
+
+def _key_secret(directory: Path, key: str, namespace: str | None) -> dict[str, Any]:
+    content = (directory / "keys" / f"{key}.key").read_text(encoding="ascii")
+    return secrets.key_secret(key, content, namespace=namespace)
 
 
 def _invalid(error: Exception) -> Failure:

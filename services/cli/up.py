@@ -29,6 +29,9 @@ def up(
     identity_port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the development sign-in; 0 takes a free one.")
     ] = 9400,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the portal; 0 takes a free one.")
+    ] = 8080,
     replicas: Annotated[int, typer.Option(min=1, max=16, help="Processes of each service.")] = 1,
     log_format: Annotated[LogFormat, typer.Option(help="How services log.")] = LogFormat.CONSOLE,
 ) -> None:
@@ -45,6 +48,7 @@ def up(
         data=data,
         nats_port=nats_port,
         identity_port=identity_port,
+        portal_port=port,
         replicas=replicas,
         log_format=log_format.value,
     )

@@ -13,11 +13,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from contracts.subjects import (
+    ACCESS,
     DEAD_LETTERS,
     OUTSIDE_DOMAIN,
+    READ_MARKS,
     SESSIONS,
     SESSIONS_STREAM,
     TICKETS,
+    bucket_stream,
     inbox_prefix,
     request,
     system_request,
@@ -33,12 +36,20 @@ _ONE_ANSWER: Final = (
     f"{_API}.INFO",
     f"{_API}.STREAM.INFO.*",
     f"{_API}.CONSUMER.LIST.*",
-    f"{_API}.CONSUMER.CREATE.{TICKETS.name}.*.>",
-    f"{_API}.CONSUMER.DELETE.{TICKETS.name}.*",
-    f"$JS.FC.{TICKETS.name}.>",
+    *(
+        subject
+        for stream in (TICKETS, ACCESS)
+        for subject in (
+            f"{_API}.CONSUMER.CREATE.{stream.name}.*.>",
+            f"{_API}.CONSUMER.DELETE.{stream.name}.*",
+            f"$JS.FC.{stream.name}.>",
+        )
+    ),
     f"{_API}.STREAM.MSG.GET.{DEAD_LETTERS.name}",
     f"$KV.{SESSIONS}.>",
     f"{_API}.STREAM.MSG.GET.{SESSIONS_STREAM}",
+    f"$KV.{READ_MARKS}.>",
+    f"{_API}.STREAM.MSG.GET.{bucket_stream(READ_MARKS)}",
 )
 _MANY_ANSWERS: Final = ("$SRV.>",)  # discovery: every instance answers
 _DELIVERIES: Final = inbox_prefix(">")  # of consumers; each user may subscribe below its own name only

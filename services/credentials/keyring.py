@@ -3,6 +3,7 @@
     operator/                 who is trusted; signs. In no Secret, no image: keep it as a root key is kept
     creds/<user>.creds        what each service, `setup`, `backup` and `cli` prove themselves with
     keys/link.key             signs the links in e-mails
+    keys/session.key          signs the cookies of who signed in
     retired/<user>            public keys of credentials that were replaced and still work
     auth.conf                 what nats-server includes: operator, accounts, resolver. Nothing secret
 

@@ -2,6 +2,7 @@
 
     casetrail-nats-<user>   user.creds   what a service proves itself with
     casetrail-link-key      link.key     signs the links in e-mails
+    casetrail-session-key   session.key  signs the cookies of who signed in
     casetrail-nats-auth     auth.conf    what nats-server includes; nothing secret
 
 The operator's keys are in none of them.
@@ -19,8 +20,9 @@ def user_secret(user: str, creds: str, *, namespace: str | None) -> dict[str, An
     return _secret(f"casetrail-nats-{user}", "user.creds", creds, namespace)
 
 
-def link_key_secret(key: str, *, namespace: str | None) -> dict[str, Any]:
-    return _secret("casetrail-link-key", "link.key", key, namespace)
+def key_secret(name: str, key: str, *, namespace: str | None) -> dict[str, Any]:
+    """Of a random key, `link` or `session`."""
+    return _secret(f"casetrail-{name}-key", f"{name}.key", key, namespace)
 
 
 def server_secret(configuration: str, *, namespace: str | None) -> dict[str, Any]:

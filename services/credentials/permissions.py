@@ -37,11 +37,15 @@ from contracts.subjects import (
     NOTIFY,
     OBJECT_STORES,
     OUTSIDE_DOMAIN,
+    READ_MARKS,
     RESTORING,
+    SESSIONS,
+    SESSIONS_STREAM,
     STREAMS,
     TICKETS,
     UPLOADS,
     Stream,
+    account_events,
     bucket_stream,
     consumer_names,
     dead_letter,
@@ -243,6 +247,7 @@ def _notify() -> Permissions:
             *_keep_a_copy_of(TICKETS),
             *_react_to(TICKETS, ticket_events("*", "*"), service="notify", durable="notify-updates"),
             *_react_to(interests, interests.subjects[0], service="notify", durable="notify-interests"),
+            *_react_to(ACCESS, account_events("*"), service="notify", durable="notify-invitations"),
             *_react_to(NOTIFY, received_events("*"), service="notify", durable="notify-received"),
             f"$O.{MAIL}.C.*",
             f"$O.{MAIL}.M.*",
@@ -321,7 +326,24 @@ def _cli() -> Permissions:
     )
 
 
-def _follow(user: str, filter_: str) -> tuple[str, ...]:
+def _portal() -> Permissions:
+    """Speaks for the people who signed in; follows who may do what, and which tickets have news."""
+    api = f"$JS.{OUTSIDE_DOMAIN}.API"
+    return Permissions(
+        zone=Zone.OUTSIDE,
+        publish=(
+            *(request(service, "*") for service in ("access", "attachments", "intake", "notify", "tickets")),
+            *(f"{api}.STREAM.INFO.{name}" for name in (ACCESS.name, TICKETS.name, SESSIONS_STREAM)),
+            *_follow("portal", ">"),
+            *_follow("portal", ">", stream=ACCESS),
+            *(f"$KV.{bucket}.>" for bucket in (SESSIONS, READ_MARKS)),
+            *(f"{api}.STREAM.MSG.GET.{bucket_stream(bucket)}" for bucket in (SESSIONS, READ_MARKS)),
+        ),
+        subscribe=(f"{inbox_prefix('portal')}.>",),
+    )
+
+
+def _follow(user: str, filter_: str, stream: Stream = TICKETS) -> tuple[str, ...]:
     """What an ordered consumer (NATS ADR-17) takes, under the user's own names: create, flow control, delete.
 
     The filter is part of the subject, and the server refuses a request whose content names another one.
@@ -331,9 +353,9 @@ def _follow(user: str, filter_: str) -> tuple[str, ...]:
         subject
         for name in consumer_names(user)
         for subject in (
-            f"{api}.CREATE.{TICKETS.name}.{name}.{filter_}",
-            f"{api}.DELETE.{TICKETS.name}.{name}",
-            f"$JS.FC.{TICKETS.name}.{name}.>",
+            f"{api}.CREATE.{stream.name}.{name}.{filter_}",
+            f"{api}.DELETE.{stream.name}.{name}",
+            f"$JS.FC.{stream.name}.{name}.>",
         )
     )
 
@@ -348,6 +370,7 @@ USERS: Final = {
     "notify": _notify(),
     "notify-requests": _notify_requests(),
     "cli": _cli(),
+    "portal": _portal(),
 }
 """Every user of Casetrail itself. Other systems get theirs by `system`."""
 

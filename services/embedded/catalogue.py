@@ -11,7 +11,8 @@ class ServiceEntry:
     """A service. `run` is `module:function`: it takes its settings from the environment, and returns the
     exit code once SIGTERM or SIGINT has ended it. `nats_user` is a name in `credentials.permissions`.
     `keys` are settings that each name a file with a random key. What `does_mail` is given a mail server, and
-    a port that e-mails come in at. `requests_user` is the NATS user as which it asks other services."""
+    a port that e-mails come in at. `requests_user` is the NATS user as which it asks other services. What
+    `has_pages` is given a port that browsers reach, and the development provider to sign in with."""
 
     name: str
     run: str
@@ -20,6 +21,7 @@ class ServiceEntry:
     keys: tuple[str, ...] = ()
     does_mail: bool = False
     requests_user: str | None = None
+    has_pages: bool = False
 
 
 CATALOGUE: Final = (
@@ -57,5 +59,13 @@ CATALOGUE: Final = (
         keys=("CASETRAIL_LINK_KEY_FILE",),
         does_mail=True,
         requests_user="notify-requests",
+    ),
+    ServiceEntry(
+        name="portal",
+        run="services.portal.app:main",
+        nats_user="portal",
+        description="The web pages, on which partners ask and read and agents answer",
+        keys=("CASETRAIL_SESSION_KEY_FILE",),
+        has_pages=True,
     ),
 )

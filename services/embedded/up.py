@@ -4,7 +4,7 @@
        ├─ setup                  makes missing streams, ends
        ├─ identity               the development provider; not in production
        ├─ mailbox                the development mail server and its page; CASETRAIL_SMTP_HOST names another
-       └─ serve NAME             one process per service and replica
+       └─ serve NAME             one process per service and replica; the portal is told of the provider
 
 Each is started again when it dies. On Linux the kernel kills them all when this process is killed;
 elsewhere the data lock, which they inherit, keeps a second `up` away until they have been ended.
@@ -14,11 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
-import shutil
 import signal
 import sys
-import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,9 +25,11 @@ from typing import Final
 from services.credentials.creds import creds_file
 from services.credentials.operator import Operator
 from services.credentials.permissions import USERS, Zone
+from services.embedded.announce import summary
 from services.embedded.catalogue import CATALOGUE, ServiceEntry
 from services.embedded.child import Child
 from services.embedded.identity import NAME as IDENTITY
+from services.embedded.inbox.answer import VOUCHES_AS
 from services.embedded.keep import keep_running
 from services.embedded.key_files import key_file
 from services.embedded.lock import data_lock
@@ -38,8 +37,9 @@ from services.embedded.mailbox import NAME as MAILBOX
 from services.embedded.nats_server import NatsServer
 from services.embedded.output import Output
 from services.embedded.ports import HOST, PortTaken, ReservedPort, is_taken
-from services.embedded.running import DATA_VARIABLE, Running, is_nearest, publish, withdraw
+from services.embedded.running import DATA_VARIABLE, Running, publish, withdraw
 from services.embedded.service_process import ServiceProcess
+from services.embedded.web import WebPorts, environment
 
 STOP_WITHIN_S: Final = 5.0
 REMIND_EVERY_S: Final = 10.0
@@ -64,6 +64,7 @@ class Options:
     replicas: int
     log_format: str
     identity_port: int | None = None
+    portal_port: int = 0
 
 
 async def run_up(
@@ -144,6 +145,7 @@ class _System:
         self._identity_port: int | None = None
         self._reserved: ReservedPort | None = None
         self._keepers: list[asyncio.Task[None]] = []
+        self._web = WebPorts([name for name, entry in self._entries.items() if entry.has_pages])
         self._mail: dict[str, str] = {}
         self._mail_port: ReservedPort | None = None
         self._inbox_port: ReservedPort | None = None
@@ -166,6 +168,7 @@ class _System:
             await self._make_streams(self._nats.url)
             if self._has_identity:
                 await self._start_identity(self._options.identity_port or 0)
+            self._web.reserve(self._options.portal_port)
             if self._has_mailbox:
                 await self._start_mailbox()
             for name, entry in self._entries.items():
@@ -191,6 +194,7 @@ class _System:
         for reserved in (self._reserved, self._mail_port, self._inbox_port, self._answers_port):
             if reserved:
                 reserved.release()
+        self._web.release()
         if self._nats:
             await self._nats.stop()
             self._out.line("up", "stopped")
@@ -251,13 +255,17 @@ class _System:
             | {"CASETRAIL_DATA_DIR": str(directory)}
             | {setting: str(key_file(self._data / "keys", setting)) for setting in entry.keys}
             | self._requests_creds(entry)
-            | (self._mail if entry.does_mail else {}),
+            | (self._mail if entry.does_mail else {})
+            | (self._web_environment(name) if entry.has_pages else {}),
             on_line=partial(self._out.line, name),
             inherit=[self._lock],
         )
         self._services.append(service)
         await service.start_again()
         self._keep(name, service)
+
+    def _web_environment(self, name: str) -> dict[str, str]:
+        return environment(self._web.ports[name], self._identity_port, self._data / "keys")
 
     @property
     def _has_identity(self) -> bool:
@@ -304,8 +312,9 @@ class _System:
             "CASETRAIL_SMTP_TLS": "none",
             "CASETRAIL_MAIL_IN_HOST": HOST,
             "CASETRAIL_MAIL_IN_PORT": str(self._answers_port.number),
+            "CASETRAIL_MAIL_IN_TRUSTED": VOUCHES_AS,
             "CASETRAIL_MAIL_FROM": os.environ.get("CASETRAIL_MAIL_FROM") or "support@casetrail.example",
-            "CASETRAIL_PUBLIC_URL": os.environ.get("CASETRAIL_PUBLIC_URL") or f"http://{HOST}:8080",
+            "CASETRAIL_PUBLIC_URL": os.environ.get("CASETRAIL_PUBLIC_URL") or self._web.first,
         }
         env = {name: value for name, value in os.environ.items() if not name.startswith("CASETRAIL_")}
         service = ServiceProcess(
@@ -372,33 +381,7 @@ class _System:
         if self._inbox_port is not None:
             page = f"http://{HOST}:{self._inbox_port.number}"
             addresses["mail"] = f"{page} (development: nothing is delivered)"
-        self._out.plain(_summary(self._options.data, addresses))
-
-
-def _summary(data: Path, addresses: dict[str, str]) -> str:
-    width = max(map(len, addresses))
-    return "\n".join(
-        [
-            "",
-            f"Casetrail is ready. Its data is in {data}.",
-            *(f"  {name:<{width}}  {address}" for name, address in addresses.items()),
-            "",
-            "In a second terminal, in this directory:",
-            *([] if is_nearest(data) else [f"  export {DATA_VARIABLE}={shlex.quote(str(data.resolve()))}"]),
-            f'  {_command()} ticket open --account acme-clinic --title "No visits" --text "Help" \\',
-            "    --as anna.kowalska@acme-clinic.example",
-            f"  {_command()} ticket list",
-            f"  {_command()} events --from-start --follow",
-            "",
-            "Ctrl-C stops it.",
-            "",
-        ]
-    )
-
-
-def _command() -> str:
-    """How a person in this directory calls the command line: `make run` leaves it in the environment."""
-    if shutil.which("casetrail"):
-        return "casetrail"
-    script = Path(sysconfig.get_path("scripts"), "casetrail")
-    return os.path.relpath(script) if script.is_relative_to(Path.cwd()) else str(script)
+        portal = self._web.first if self._web.ports else None
+        if portal is not None:
+            addresses["portal"] = portal
+        self._out.plain(summary(self._options.data, addresses, portal))

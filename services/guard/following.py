@@ -14,7 +14,7 @@ from nats.nuid import NUID
 from pydantic_core import from_json
 
 from contracts.follow import Batch, Follower, FollowError, Message
-from contracts.subjects import ACCESS
+from contracts.subjects import ACCESS, consumer_names
 from services.runtime.errors import Unavailable
 from services.runtime.streams import StreamsUnavailable, stream_info
 
@@ -49,14 +49,18 @@ class Following:
         *,
         user: str,
         on_change: Callable[[Collection[str]], None] = lambda _ids: None,
+        domain: str | None = None,
     ) -> None:
         """Args:
         user: the NATS user, which scopes the name of the consumer.
+        domain: JetStream domain of the log, if it is another NATS account's. Only the few names that
+            such a user has may be used then.
         on_change: called with the ids of the accounts and people on which something was just taken in.
         """
         self._nc = nc
         self._picture = picture
         self._user = user
+        self._domain = domain
         self._on_change = on_change
         self.position = 0
         """The position up to which the picture holds everything."""
@@ -82,11 +86,26 @@ class Following:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                wanted = int((await stream_info(self._nc, ACCESS))["state"]["last_seq"])
-                while self.position < wanted:
-                    await self._moved.wait()
+                wanted = int((await stream_info(self._nc, ACCESS, domain=self._domain))["state"]["last_seq"])
+                await self._reach(wanted)
         except (TimeoutError, StreamsUnavailable) as error:
             raise Unavailable("access_unknown") from error
+
+    async def reach(self, position: int, *, timeout_s: float = 5.0) -> None:
+        """Return once the picture holds everything up to a position.
+
+        Raises:
+            Unavailable: `access_unknown`, it does not within `timeout_s` seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._reach(position)
+        except TimeoutError as error:
+            raise Unavailable("access_unknown") from error
+
+    async def _reach(self, position: int) -> None:
+        while self.position < position:
+            await self._moved.wait()
 
     async def run(self) -> None:
         """Follow the stream until cancelled.
@@ -110,8 +129,11 @@ class Following:
             self._nc,
             ACCESS.name,
             ACCESS.subjects[0],
-            names=[f"{self._user}-{NUID().next().decode()}"],
+            names=[f"{self._user}-{NUID().next().decode()}"]
+            if self._domain is None
+            else consumer_names(self._user),
             after=self.position,
+            domain=self._domain,
             on_lost=lost.append,
         )
         async with contextlib.aclosing(follower.batches(wait_s=_LOOK_EVERY_S)) as batches:
@@ -125,7 +147,7 @@ class Following:
                 await self._take_in(batch)
 
     async def _check_origin(self) -> None:
-        about = await stream_info(self._nc, ACCESS)
+        about = await stream_info(self._nc, ACCESS, domain=self._domain)
         created = str(about["created"])
         if self._created not in (None, created) or self.position > int(about["state"]["last_seq"]):
             raise AccessLogReplaced(f"{ACCESS.name} is another stream than before")

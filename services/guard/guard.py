@@ -12,14 +12,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator, Mapping
+from typing import Any, TypeVar
 
 from nats.aio.client import Client
 from prometheus_client import CollectorRegistry, Gauge
 
 from contracts.access.roles import Permission
 from contracts.envelope import Actor
+from services.guard import following
 from services.guard.following import Following
 from services.guard.picture import Picture
 from services.guard.settings import GuardSettings
@@ -33,10 +34,23 @@ SettingsT = TypeVar("SettingsT", bound=GuardSettings)
 class Guard:
     """Decides by a picture that it keeps up to date itself. Start `run()` as a task."""
 
-    def __init__(self, nc: Client, *, user: str, max_age_s: float) -> None:
-        """`user` is the NATS user, which scopes the name of the consumer."""
+    def __init__(
+        self,
+        nc: Client,
+        *,
+        user: str,
+        max_age_s: float,
+        domain: str | None = None,
+        beside: following.Picture | None = None,
+    ) -> None:
+        """Args:
+        user: the NATS user, which scopes the name of the consumer.
+        domain: JetStream domain of the access log, if it is another NATS account's.
+        beside: another picture of the same log, which is kept just as the guard's own.
+        """
         self._picture = Picture()
-        self._following = Following(nc, self._picture, user=user, on_change=self._wake)
+        kept = self._picture if beside is None else _Both(self._picture, beside)
+        self._following = Following(nc, kept, user=user, on_change=self._wake, domain=domain)
         self._max_age_s = max_age_s
         self._watching: dict[str, set[asyncio.Event]] = {}
 
@@ -47,6 +61,14 @@ class Guard:
     async def caught_up(self) -> None:
         """Return once the picture has held, for the first time, everything that the log held."""
         await self._following.caught_up()
+
+    async def reach(self, position: int) -> None:
+        """Return once the picture holds the access log up to a position.
+
+        Raises:
+            Unavailable: `access_unknown`, it does not within five seconds.
+        """
+        await self._following.reach(position)
 
     async def not_ready(self) -> str | None:
         """Why requests should not be sent here; None if they may. A check for `/readyz`."""
@@ -158,9 +180,31 @@ class Guard:
                     del self._watching[key]
 
 
-async def start_guard(context: Context[SettingsT]) -> Guard:
-    """A guard that has caught up with the access log, and follows it until the context's tasks end."""
-    guard = Guard(context.nc, user=context.user, max_age_s=context.settings.access_max_age_s)
+class _Both:
+    """Two pictures of one log."""
+
+    def __init__(self, first: following.Picture, second: following.Picture) -> None:
+        self._pictures = (first, second)
+
+    def apply(self, event: Mapping[str, Any]) -> None:
+        for picture in self._pictures:
+            picture.apply(event)
+
+
+async def start_guard(
+    context: Context[SettingsT], *, domain: str | None = None, beside: following.Picture | None = None
+) -> Guard:
+    """A guard that has caught up with the access log, and follows it until the context's tasks end.
+
+    `domain` and `beside` are those of `Guard`.
+    """
+    guard = Guard(
+        context.nc,
+        user=context.user,
+        max_age_s=context.settings.access_max_age_s,
+        domain=domain,
+        beside=beside,
+    )
     context.health.add_check("access", guard.not_ready)
     guard.show(context.registry)
     context.spawn(guard.run(), name="guard")

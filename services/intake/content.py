@@ -6,7 +6,7 @@ Everything here is in one language, as the person read and typed it, and fits th
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -49,6 +49,23 @@ def shown_item(item: Item, language: str) -> ShownItem:
         identifier=item.identifier,
         items=tuple(shown_item(each, language) for each in item.item),
     )
+
+
+def those_asked(
+    items: Iterable[ShownItem], asked: Collection[str], depended_on: Collection[str]
+) -> tuple[ShownItem, ...]:
+    """Those of the items, and of what is in them, that are asked; no group without a question."""
+    found = (
+        item.model_copy(
+            update={
+                "items": those_asked(item.items, asked, depended_on),
+                "others_depend": item.link_id in depended_on,
+            }
+        )
+        for item in items
+        if item.link_id in asked
+    )
+    return tuple(item for item in found if item.items or item.type is not ItemType.GROUP)
 
 
 def answers_shown(form: Questionnaire, answers: Answers, language: str) -> tuple[AnswerShown, ...]:

@@ -10,7 +10,7 @@ Nobody is bothered before the link was used. Every step may be repeated, and a p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
@@ -118,7 +118,7 @@ class Interests:
             questionnaire=form.canonical,
             title=localized(form.title, request.language),
             description=localized(form.description, request.language),
-            items=tuple(content.shown_item(item, request.language) for item in form.item),
+            items=_items(form, request, self._now().date()),
             token=self._tokens.of_form(form.canonical, self._now()),
         )
 
@@ -262,19 +262,36 @@ def endpoints(interests: Interests) -> list[Endpoint[Any, Any]]:
     ]
 
 
+def _items(
+    form: Questionnaire, request: requests.GetInterestForm, today: date
+) -> tuple[requests.ShownItem, ...]:
+    whole = tuple(content.shown_item(item, request.language) for item in form.item)
+    if request.answers is None:
+        return whole
+    asked = evaluator.enabled(form, _typed(form, request.answers, today))
+    return content.those_asked(whole, asked, form.depended_on)
+
+
+def _typed(
+    form: Questionnaire, answers: Mapping[str, tuple[str, ...]], today: date
+) -> dict[str, tuple[str, ...]]:
+    """Files are not among it: a stranger has uploaded none."""
+    return {
+        link_id: evaluator.normalised(item, answers[link_id], today=today)[0]
+        for link_id, item in form.items.items()
+        if link_id in answers and item.is_answered and item.type is not ItemType.ATTACHMENT
+    }
+
+
 def _checked(
     form: Questionnaire, request: requests.ExpressInterest, today: date
 ) -> dict[str, tuple[str, ...]]:
-    """The answers to what is asked. Files are not among them: a stranger has uploaded none.
+    """The answers to what is asked.
 
     Raises:
         RequestInvalid: names every question whose answer is not as it should be.
     """
-    typed = {
-        link_id: evaluator.normalised(item, request.answers[link_id], today=today)[0]
-        for link_id, item in form.items.items()
-        if link_id in request.answers and item.is_answered and item.type is not ItemType.ATTACHMENT
-    }
+    typed = _typed(form, request.answers, today)
     found = evaluator.problems(form, typed, today=today)
     if found:
         raise RequestInvalid(answering.field_errors(form, found, request.language))

@@ -11,8 +11,9 @@ from contracts.notify.requests import SERVICE
 from services.files.store import FileStore
 from services.guard.following import Following
 from services.guard.guard import start_guard
+from services.links.invitations import InvitationTokens
 from services.links.mail import MailTokens
-from services.notify import answering, fanout, interests, returned
+from services.notify import answering, fanout, interests, invitations, returned
 from services.notify.answering import RefusedReplies, Unassignable
 from services.notify.commands import Cache, Commands
 from services.notify.directory import Directory
@@ -20,6 +21,7 @@ from services.notify.endpoints import REFUSALS, endpoints
 from services.notify.fanout import FanOut
 from services.notify.incoming_commands import IncomingCache, IncomingCommands
 from services.notify.interests import Confirmations
+from services.notify.invitations import Invitations
 from services.notify.kept import KeptMails
 from services.notify.news import Links
 from services.notify.orders import Orders
@@ -103,6 +105,7 @@ async def notify(
             fanout.KIND: TicketNewsOf(
                 tickets, directory, following, links, max_age_s=settings.access_max_age_s
             ),
+            invitations.KIND: Invitations(directory, following, links, InvitationTokens(key)),
             TEST: Tests(links.portal),
             answering.REFUSED: RefusedReplies(tickets, kept, links),
             answering.UNASSIGNED: Unassignable(kept, links.portal),
@@ -124,6 +127,14 @@ async def notify(
         interests.subscribe(subscribers, commands, domain=domain)
         fan_out = FanOut(context.nc, log, mails, tickets, commands, directory, following, domain=domain)
         fan_out.subscribe(subscribers, after=await fan_out.begun_at())
+        invitations.subscribe(
+            subscribers,
+            commands,
+            directory,
+            following,
+            domain=domain,
+            after=await fan_out.begun_at(subjects.ACCESS),
+        )
         way_in = WayIn(
             context=context,
             addresses=addresses,

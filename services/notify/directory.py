@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final
 
 from contracts.access.events import MailWanted
@@ -34,8 +35,20 @@ class Person:
     wish: Wish = Wish()
 
 
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An open invitation, made by `event`; `expires_at` in UTC, `by` as in the log: `member:<person>`."""
+
+    id: str
+    event: str
+    account: str
+    role: str
+    by: str
+    expires_at: datetime
+
+
 class Directory:
-    """People, the members of accounts, the agents."""
+    """People, the members of accounts, who is invited, the agents."""
 
     def __init__(self) -> None:
         self._people: dict[str, Person] = {}
@@ -43,6 +56,7 @@ class Directory:
         self._names: dict[str, str] = {}
         self._languages: dict[str, str] = {}
         self._agents: set[str] = set()
+        self._invited: dict[tuple[str, str], Invited] = {}
 
     def apply(self, event: Mapping[str, Any]) -> None:
         """Take in the next event of the access log. Raises KeyError, TypeError for what is none."""
@@ -59,7 +73,15 @@ class Directory:
                 self._members.setdefault(account, set())
                 self._names[account] = data["content"]["name"]
                 self._languages[account] = next(iter(data.get("languages", ())), "en")
+            case "casetrail.member.invited.v1":  # in place of an earlier invitation of the person
+                expires_at = datetime.fromisoformat(data["expires_at"])
+                self._invited[account, data["person"]] = Invited(
+                    data["invitation"], event["id"], account, data["role"], event["actor"], expires_at
+                )
+            case "casetrail.invitation.withdrawn.v1":
+                self._invited.pop((account, data["person"]), None)
             case "casetrail.member.joined.v1":
+                self._invited.pop((account, data["person"]), None)
                 self._members[account].add(data["person"])
             case "casetrail.member.removed.v1":
                 self._members[account].discard(data["person"])
@@ -77,6 +99,10 @@ class Directory:
     def members(self, account: str) -> Iterator[Person]:
         """The members of an account, by their ids."""
         return self._known(self._members.get(account, set()))
+
+    def invited(self, person: str, account: str) -> Invited | None:
+        """The open invitation of somebody to an account; it may have expired."""
+        return self._invited.get((account, person))
 
     def agents(self) -> Iterator[Person]:
         """The support agents, by their ids."""
@@ -96,9 +122,10 @@ class Directory:
         """What people call the account; its id, if it has no name."""
         return self._names.get(account, account)
 
-    def language(self, person: Person, account: str) -> str:
-        """In which the person is addressed: its own, or the account's first."""
-        return person.language or self._languages.get(account, "en")
+    def language(self, person: Person | None, account: str) -> str:
+        """In which somebody is addressed: the person's own language, or the account's first."""
+        own = None if person is None else person.language
+        return own or self._languages.get(account, "en")
 
     def _known(self, people: set[str]) -> Iterator[Person]:
         return (self._people[each] for each in sorted(people) if each in self._people)

@@ -48,7 +48,6 @@ RETRY: Final = Retry(deliveries=100, first_s=0.5, longest_s=30.0)
 it is a dead letter."""
 
 _TICKETS: Final = subjects.TICKETS.name.lower()
-_BEGUN: Final = f"begun-{_TICKETS}"
 
 
 class FanOut:
@@ -78,22 +77,23 @@ class FanOut:
         self._domain = domain
         self._now = now
 
-    async def begun_at(self) -> int:
-        """The position of the log of tickets after which updates are told of; set by the first start.
+    async def begun_at(self, stream: subjects.Stream = subjects.TICKETS) -> int:
+        """The position of a log after which is told of what happens; set by the first start.
 
         Raises:
             Unavailable: a log does not answer.
         """
+        begun = f"begun-{stream.name.lower()}"
         while True:
-            recorded = self._recorded(_BEGUN)
+            recorded = self._recorded(begun)
             if recorded is not None:
                 return wire.UpdatesBegunV1.model_validate_json(recorded).data.position
             try:
-                about = await stream_info(self._nc, subjects.TICKETS)
+                about = await stream_info(self._nc, stream)
             except StreamsUnavailable as error:
                 raise Unavailable from error
-            data = {"stream": _TICKETS, "position": int(about["state"]["last_seq"])}
-            await self._append(_BEGUN, "casetrail.updates.begun.v1", data, account="platform", cause=_BEGUN)
+            data = {"stream": stream.name.lower(), "position": int(about["state"]["last_seq"])}
+            await self._append(begun, "casetrail.updates.begun.v1", data, account="platform", cause=begun)
 
     def subscribe(self, subscribers: Subscribers, *, after: int) -> None:
         """Have every update after the position addressed."""

@@ -14,7 +14,7 @@ from services.notify.updates import Answered, File, TicketNews, What, Why
 
 TicketEvent = wire.OpenedV1 | wire.RepliedV1 | wire.ClosedV1 | wire.ReopenedV1
 
-_NAMELESS_AGENT: Final = "Support"
+NAMELESS_AGENT: Final = "Support"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,10 @@ class Links:
     def new_ticket(self, number: str) -> str:
         """A new ticket that follows up this one."""
         return f"{self.portal}/help?follows={number}"
+
+    def invitation(self, token: str) -> str:
+        """A page that asks whether to accept it; opening the link changes nothing."""
+        return f"{self.portal}/invitation?token={token}"
 
     def stop(self, token: str) -> str:
         """No more e-mails about tickets."""
@@ -108,7 +112,7 @@ def _name(actor: Actor, directory: Directory) -> str:
     """How the actor is called. An agent's address is nobody's business."""
     person = None if actor.kind is ActorKind.SYSTEM else directory.person(actor.id)
     if actor.kind is ActorKind.AGENT:
-        return (person.name if person else None) or _NAMELESS_AGENT
+        return (person.name if person else None) or NAMELESS_AGENT
     if person is None:
         return actor.id
     return person.name or person.email

@@ -14,6 +14,7 @@ from contracts.subjects import (
     INTERESTS,
     LIMITS,
     MAIL,
+    READ_MARKS,
     RESTORING,
     SESSIONS,
     STREAMS,
@@ -97,6 +98,7 @@ def bucket_configurations(*, replicas: int) -> list[dict[str, Any]]:
                 256 << 20,
                 8 << 10,
             ),
+            (READ_MARKS, "Up to where people have read their tickets", 400 * _DAY_S, 1 << 30, 32 << 10),
             (DRAFTS, "Questionnaires that are being answered", 30 * _DAY_S, -1, 768 << 10),
             (INTERESTS, "Interest forms that wait for their confirmation", 7 * _DAY_S, 256 << 20, 512 << 10),
             (LIMITS, "Counters for what needs no sign-in", _HOUR_S, 64 << 20, 1 << 10),
@@ -173,21 +175,22 @@ def differences_of(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
     ]
 
 
-async def stream_info(nc: Client, stream: Stream) -> dict[str, Any]:
-    """What the stream's leader says of it (`STREAM.INFO`).
+async def stream_info(nc: Client, stream: Stream, *, domain: str | None = None) -> dict[str, Any]:
+    """What the stream's leader says of it (`STREAM.INFO`). `domain`: it is another NATS account's.
 
     Raises:
         StreamsUnavailable: it does not exist, or nobody answers.
     """
-    answer = await _api(nc, f"STREAM.INFO.{stream.name}", {})
+    answer = await _api(nc, f"STREAM.INFO.{stream.name}", {}, domain)
     if "error" in answer:
         raise StreamsUnavailable(f"{stream.name}: {answer['error'].get('description', answer['error'])}")
     return answer
 
 
-async def _api(nc: Client, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _api(nc: Client, verb: str, body: dict[str, Any], domain: str | None = None) -> dict[str, Any]:
+    api = "$JS.API" if domain is None else f"$JS.{domain}.API"
     try:
-        reply = await nc.request(f"$JS.API.{verb}", json.dumps(body).encode(), timeout=_API_TIMEOUT_S)
+        reply = await nc.request(f"{api}.{verb}", json.dumps(body).encode(), timeout=_API_TIMEOUT_S)
     except (TimeoutError, OSError, NatsError) as error:
         reason = f"{verb}: no answer, or no permission to ask ({type(error).__name__})"
         raise StreamsUnavailable(reason) from error

@@ -9,7 +9,7 @@ from nats.js import JetStreamContext
 
 from services.signin.attempts import Attempts
 from services.signin.oidc import Provider
-from services.signin.pages import CALLBACK
+from services.signin.pages import CALLBACK, Pages
 from services.signin.people import People
 from services.signin.routes import SignIn
 from services.signin.sessions import Clock, Sessions, utc_now
@@ -18,9 +18,16 @@ from services.signin.settings import SignInSettings
 
 @contextlib.asynccontextmanager
 async def signing_in(
-    settings: SignInSettings, js: JetStreamContext, people: People, *, clock: Clock = utc_now
+    settings: SignInSettings,
+    js: JetStreamContext,
+    people: People,
+    *,
+    clock: Clock = utc_now,
+    look: Pages | None = None,
 ) -> AsyncIterator[SignIn]:
     """Signing in while the body runs; mount its `routes()`, and ask it for the `session` of a request.
+
+    `look` shows its pages; plain ones without.
 
     Raises:
         SettingsInvalid: a key file does not hold what it should.
@@ -44,6 +51,7 @@ async def signing_in(
             sessions=sessions,
             people=people,
             clock=clock,
+            look=look,
         )
     finally:
         await provider.close()

@@ -1,12 +1,13 @@
-"""The pages of signing in and out: plain HTML that loads nothing, runs nothing and may not be framed."""
+"""The pages of signing in and out: what there is to show, and plain HTML for it, which loads nothing."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlencode
 
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from contracts.wording import Language, Wording
 from services.signin import words
@@ -41,33 +42,53 @@ def redirect(url: str) -> RedirectResponse:
     return RedirectResponse(url, status_code=303, headers=HEADERS)
 
 
-def not_signed_in(failure: SignInFailed, return_to: str, language: Language) -> HTMLResponse:
-    """Why, and the way to try again."""
-    return _page(
-        words.NOT_SIGNED_IN,
-        _paragraph(words.FAILURES[failure.code], language) + _sign_in_link(return_to, language),
-        language,
-        failure.status,
-    )
+class Pages(Protocol):
+    """How the pages of signing in and out look. Whoever shows them decides nothing."""
+
+    def not_signed_in(
+        self, request: Request, failure: SignInFailed, return_to: str, language: Language
+    ) -> Response:
+        """Why, with the failure's status, and the way to try again, which leads to `return_to`."""
+
+    def not_signed_out(self, request: Request, code: str, status: int, language: Language) -> Response:
+        """Why (a key of `words.FAILURES`), and the way to try again."""
+
+    def sign_out(self, request: Request, session: Session, language: Language) -> Response:
+        """The two ways to sign out: by POST to `SIGN_OUT` and to `SIGN_OUT_EVERYWHERE`."""
+
+    def signed_out(self, request: Request, language: Language) -> Response:
+        """Done, and the way back in."""
 
 
-def not_signed_out(code: str, status: int, language: Language) -> HTMLResponse:
-    """Why, and the way to try again."""
-    body = _paragraph(words.FAILURES[code], language) + _sign_out_forms(language)
-    return _page(words.NOT_SIGNED_OUT, body, language, status)
+class PlainPages:
+    """Pages without any look."""
 
+    def not_signed_in(
+        self, request: Request, failure: SignInFailed, return_to: str, language: Language
+    ) -> Response:
+        """As `Pages.not_signed_in`."""
+        return _page(
+            words.NOT_SIGNED_IN,
+            _paragraph(words.FAILURES[failure.code], language) + _sign_in_link(return_to, language),
+            language,
+            failure.status,
+        )
 
-def sign_out(session: Session, language: Language) -> HTMLResponse:
-    """The two ways to sign out."""
-    name = session.name or session.email or session.person
-    signed_in = _in(words.SIGNED_IN_AS, language).format(name=escape(name))
-    return _page(words.SIGN_OUT, f"<p>{signed_in}</p>\n" + _sign_out_forms(language), language)
+    def not_signed_out(self, request: Request, code: str, status: int, language: Language) -> Response:
+        """As `Pages.not_signed_out`."""
+        body = _paragraph(words.FAILURES[code], language) + _sign_out_forms(language)
+        return _page(words.NOT_SIGNED_OUT, body, language, status)
 
+    def sign_out(self, request: Request, session: Session, language: Language) -> Response:
+        """As `Pages.sign_out`."""
+        name = session.name or session.email or session.person
+        signed_in = _in(words.SIGNED_IN_AS, language).format(name=escape(name))
+        return _page(words.SIGN_OUT, f"<p>{signed_in}</p>\n" + _sign_out_forms(language), language)
 
-def signed_out(language: Language) -> HTMLResponse:
-    """Done, and the way back in."""
-    body = _paragraph(words.PROVIDER_MAY_KNOW, language) + _sign_in_link("/", language)
-    return _page(words.SIGNED_OUT, body, language)
+    def signed_out(self, request: Request, language: Language) -> Response:
+        """As `Pages.signed_out`."""
+        body = _paragraph(words.PROVIDER_MAY_KNOW, language) + _sign_in_link("/", language)
+        return _page(words.SIGNED_OUT, body, language)
 
 
 def _sign_out_forms(language: Language) -> str:

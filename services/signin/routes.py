@@ -25,9 +25,10 @@ from services.signin.cookies import ATTEMPT, SESSION, Cookie
 from services.signin.failures import AttemptUnknown, SignInFailed, Unavailable
 from services.signin.oidc import Provider
 from services.signin.origins import is_from_own_page
+from services.signin.pages import Pages, PlainPages
 from services.signin.people import People
 from services.signin.returning import HOME, own_path
-from services.signin.sessions import Clock, Session, Sessions
+from services.signin.sessions import Clock, Open, Session, Sessions
 from services.signin.words import preferred_language
 
 BROKER_AWAY = (nats.errors.Error, TimeoutError, OSError)
@@ -48,14 +49,20 @@ class SignIn:
         sessions: Sessions,
         people: People,
         clock: Clock,
+        look: Pages | None = None,
     ) -> None:
-        """`origin` is the scheme, host and port by which browsers reach us; `keys` sign, oldest first."""
+        """Args:
+        origin: the scheme, host and port by which browsers reach us.
+        keys: sign cookies, oldest first.
+        look: shows the pages; plain ones without.
+        """
         self._origin = origin
         self._provider = provider
         self._attempts = attempts
         self._sessions = sessions
         self._people = people
         self._clock = clock
+        self._look = PlainPages() if look is None else look
         secure = origin.startswith("https:")
         self._session_cookie = Cookie(SESSION, keys=keys, secure=secure)
         self._attempt_cookie = Cookie(
@@ -81,6 +88,16 @@ class SignIn:
         key = self._session_cookie.read(request)
         return None if key is None else await self._sessions.find(key)
 
+    async def open_sessions(self, request: Request) -> list[Open]:
+        """All sessions of the person whose request this is. Raises `nats.errors.Error`."""
+        key = self._session_cookie.read(request)
+        return [] if key is None else await self._sessions.of(key)
+
+    async def end_session(self, session: Session, name: str) -> None:
+        """End another session of the person of this one. Raises `nats.errors.Error`."""
+        await self._sessions.end_one(session.person, name)
+        log.info("signin.ended_elsewhere", person=session.person)
+
     async def _start(self, request: Request) -> Response:
         return_to = own_path(request.query_params.get("return_to"))
         language = _language(request)
@@ -88,7 +105,7 @@ class SignIn:
         try:
             response = pages.redirect(await self._provider.authorization_url(attempt, language))
         except SignInFailed as failure:
-            return _told(failure, return_to, language)
+            return self._told(request, failure, return_to, language)
         self._attempt_cookie.write(response, self._attempts.to_cookie(attempt))
         return response
 
@@ -109,7 +126,7 @@ class SignIn:
                 person, email=identity.email, name=identity.name, language=identity.language
             )
         except SignInFailed as failure:
-            response: Response = _told(failure, return_to, _language(request))
+            response: Response = self._told(request, failure, return_to, _language(request))
             if not isinstance(
                 failure, AttemptUnknown
             ):  # which may have been forged while a true one is under way
@@ -117,7 +134,7 @@ class SignIn:
             return response
         except BROKER_AWAY as error:
             away = Unavailable(f"the broker: {type(error).__name__}")
-            return _told(away, return_to, _language(request))
+            return self._told(request, away, return_to, _language(request))
         log.info("signin.done", person=person)
         response = pages.redirect(self._origin + return_to)
         self._session_cookie.write(response, key)
@@ -128,9 +145,13 @@ class SignIn:
         try:
             session = await self.session(request)
         except BROKER_AWAY:
-            return pages.not_signed_out(Unavailable.code, Unavailable.status, _language(request))
+            return self._look.not_signed_out(
+                request, Unavailable.code, Unavailable.status, _language(request)
+            )
         language = _language(request, session)
-        return pages.signed_out(language) if session is None else pages.sign_out(session, language)
+        if session is None:
+            return self._look.signed_out(request, language)
+        return self._look.sign_out(request, session, language)
 
     async def _sign_out(self, request: Request) -> Response:
         return await self._end(request, self._sessions.end)
@@ -145,16 +166,22 @@ class SignIn:
 
     async def _end(self, request: Request, end: Callable[[str], Awaitable[None]]) -> Response:
         if not is_from_own_page(request.headers, self._origin):
-            return pages.not_signed_out("not_from_here", 403, _language(request))
+            return self._look.not_signed_out(request, "not_from_here", 403, _language(request))
         if (key := self._session_cookie.read(request)) is not None:
             try:
                 await end(key)
             except BROKER_AWAY as error:  # the cookie stays, for another try
                 log.warning("signin.not_ended", reason=type(error).__name__)
-                return pages.not_signed_out(Unavailable.code, Unavailable.status, _language(request))
+                return self._look.not_signed_out(
+                    request, Unavailable.code, Unavailable.status, _language(request)
+                )
         response = pages.redirect(self._origin + pages.SIGN_OUT)
         self._session_cookie.clear(response)
         return response
+
+    def _told(self, request: Request, failure: SignInFailed, return_to: str, language: Language) -> Response:
+        log.info("signin.failed", why=failure.code, reason=str(failure))
+        return self._look.not_signed_in(request, failure, return_to, language)
 
 
 def _answer(request: Request) -> dict[str, str]:
@@ -169,8 +196,3 @@ def _language(request: Request, session: Session | None = None) -> Language:
     if session is not None and session.language is not None:
         return session.language
     return preferred_language(request.headers.get("accept-language"))
-
-
-def _told(failure: SignInFailed, return_to: str, language: Language) -> Response:
-    log.info("signin.failed", why=failure.code, reason=str(failure))
-    return pages.not_signed_in(failure, return_to, language)

@@ -13,7 +13,7 @@ import re
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 from nats.js import JetStreamContext
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
@@ -30,6 +30,7 @@ Clock = Callable[[], datetime]
 """The time now, in UTC."""
 
 _KEY: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,63})\.([A-Za-z0-9_-]{43})")
+_NAME: Final = re.compile(r"[0-9a-f]{64}")
 _SEEN_STEPS: Final = 30
 
 
@@ -49,6 +50,15 @@ class Session(BaseModel):
     language: Language | None = None
     issued_at: Timestamp
     seen_at: Annotated[Timestamp, Field(description="Of a request; up to a thirtieth of the idle time late")]
+
+
+class Open(NamedTuple):
+    """A session that has not ended. `name` is no key to it: it only says which one is to be ended."""
+
+    name: str
+    session: Session
+    is_own: bool
+    """It is the one that asks."""
 
 
 class Sessions:
@@ -108,14 +118,33 @@ class Sessions:
 
     async def end_all(self, person: PersonId) -> int:
         """End every session of a person, in all browsers; returns how many there were."""
-        found = await self._js.stream_info(SESSIONS_STREAM, subjects_filter=f"{PREFIX}{person}.*")
         ended = 0
-        for subject in found.state.subjects or {}:
-            entry = subject.removeprefix(PREFIX)
+        for entry in await self._entries(person):
             if await self._read(entry) is not None:
                 await self._kv.delete(entry)
                 ended += 1
         return ended
+
+    async def of(self, key: str) -> list[Open]:
+        """The sessions of the person whose session the key belongs to, the one in use last first."""
+        if not _KEY.fullmatch(key):
+            return []
+        own, now = _entry(key), self._clock()
+        found: list[Open] = []
+        for entry in await self._entries(key.partition(".")[0]):
+            read = await self._read(entry)
+            if read is not None and not self._has_ended(read[0], now):
+                found.append(Open(entry.partition(".")[2], read[0], entry == own))
+        return sorted(found, key=lambda each: each.session.seen_at, reverse=True)
+
+    async def end_one(self, person: PersonId, name: str) -> None:
+        """End the session of a person that `of` calls so. May be repeated."""
+        if _NAME.fullmatch(name):
+            await self._kv.delete(f"{person}.{name}")
+
+    async def _entries(self, person: str) -> list[str]:
+        found = await self._js.stream_info(SESSIONS_STREAM, subjects_filter=f"{PREFIX}{person}.*")
+        return [subject.removeprefix(PREFIX) for subject in found.state.subjects or {}]
 
     def _has_ended(self, session: Session, now: datetime) -> bool:
         return now - session.seen_at >= self._idle or now - session.issued_at >= self._absolute

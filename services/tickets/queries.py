@@ -21,6 +21,7 @@ from services.guard.picture import AccountUnknown
 from services.runtime.errors import Malformed, NotFound, Refused, Unavailable
 from services.runtime.replica import Replica
 from services.tickets import search, translate
+from services.tickets.view import UNANSWERED
 
 MAX_PAGE_BYTES: Final = 512 * 1024
 """Of events in one answer: what is left of a NATS message has room for one event more and the rest."""
@@ -108,6 +109,7 @@ class Queries:
             account=query.account,
             status=None if query.status is None else query.status.value,
             topic=query.topic,
+            unanswered=query.unanswered,
             number=query.number,
             identifier=None if query.identifier is None else query.identifier.value,
             identifier_kind=None if query.identifier is None else query.identifier.kind,
@@ -115,12 +117,21 @@ class Queries:
         )
 
         def read(cursor: SQLiteCursor) -> requests.TicketPage:
-            found = search.page(cursor, wanted, before=query.before, limit=query.limit)
+            next_before = next_after = None
+            if query.order is requests.TicketOrder.OLDEST_UNANSWERED:
+                rows, next_after = search.longest_unanswered(
+                    cursor, account=query.account, topic=query.topic, after=query.after, limit=query.limit
+                )
+            else:
+                found = search.page(cursor, wanted, before=query.before, limit=query.limit)
+                rows, next_before = found.rows, found.next_before
             counted = search.counts(cursor, query.account)
             return requests.TicketPage(
-                tickets=tuple(_summary(row) for row in found.rows),
-                next_before=found.next_before,
+                tickets=tuple(_summary(row) for row in rows),
+                next_before=next_before,
+                next_after=next_after,
                 counts=requests.StatusCounts(open=counted.get("open", 0), closed=counted.get("closed", 0)),
+                unanswered=counted.get(UNANSWERED, 0),
                 position=self._replica.position_of(cursor),
             )
 
@@ -278,4 +289,5 @@ def _summary(row: Row) -> requests.TicketSummary:
         revision=row["revision"],
         position=row["position"],
         replies=row["replies"],
+        unanswered_since=row["unanswered_since"],
     )

@@ -1,4 +1,5 @@
-"""Reading the picture: lists, words, identifiers, counts. Every list is in descending order of opening.
+"""Reading the picture: lists, words, identifiers, counts. Lists are in descending order of opening, but for
+that of who waits longest.
 
 Each filter, and each word, is asked for its newest ticket at or below the one wanted, until all agree (a
 leapfrog join): what is rare makes the others jump, so that little is read that no page shows. A word is in
@@ -47,6 +48,7 @@ class Filter:
     account: str | None = None
     status: str | None = None
     topic: str | None = None
+    unanswered: bool = False
     number: str | None = None
     identifier: str | None = None
     identifier_kind: str | None = None
@@ -94,6 +96,25 @@ def page(cursor: SQLiteCursor, wanted: Filter, *, before: int | None, limit: int
     return Page(rows, None if steps.ran_out_at is None else steps.ran_out_at + 1)
 
 
+def longest_unanswered(
+    cursor: SQLiteCursor, *, account: str | None, topic: str | None, after: int | None, limit: int
+) -> tuple[Sequence[Row], int | None]:
+    """The open tickets that wait for an answer since after position `after`, who waits longest first.
+
+    The second is what the next page comes after; None: there is none.
+    """
+    # An account has few that wait; a topic may have most of all. The plus keeps SQLite from its index.
+    given = {"account": account, "topic" if account is None else "+topic": topic}
+    equal = {column: value for column, value in given.items() if value is not None}
+    conditions = " AND ".join([*(f"{column} = ?" for column in equal), "unanswered_position > ?"])
+    cursor.execute(
+        f"SELECT * FROM tickets WHERE {conditions} ORDER BY unanswered_position LIMIT ?",  # noqa: S608
+        (*equal.values(), after or 0, limit + 1),
+    )
+    rows = list(cursor.fetchall())
+    return rows[:limit], rows[limit - 1]["unanswered_position"] if len(rows) > limit else None
+
+
 def _rows(cursor: SQLiteCursor, keys: Sequence[int]) -> Sequence[Row]:
     cursor.execute(
         f"SELECT * FROM tickets WHERE opened_position IN ({', '.join('?' * len(keys))}) "  # noqa: S608
@@ -132,6 +153,8 @@ def _sources(cursor: SQLiteCursor, wanted: Filter, steps: Steps) -> list[_Source
     if wanted.number is not None:
         filters.append({"number": wanted.number})
     sources: list[_Source] = [_tickets(cursor, each, steps) for each in filters]
+    if wanted.unanswered:
+        sources.append(_Listed(cursor, _keys_of("tickets", {}, "unanswered_position > 0"), steps))
     if wanted.account is not None and wanted.topic is None and wanted.status is None:
         sources.append(_tickets(cursor, of_account, steps))
     if wanted.identifier is not None:
@@ -152,8 +175,8 @@ class _Statement:
     steps: int
 
 
-def _keys_of(table: str, equal: dict[str, str]) -> _Statement:
-    conditions = " AND ".join([*(f"{column} = ?" for column in equal), "opened_position <= ?"])
+def _keys_of(table: str, equal: dict[str, str], *more: str) -> _Statement:
+    conditions = " AND ".join([*(f"{column} = ?" for column in equal), *more, "opened_position <= ?"])
     return _Statement(
         f"SELECT opened_position FROM {table} WHERE {conditions} ORDER BY opened_position DESC LIMIT ?",  # noqa: S608
         tuple(equal.values()),
@@ -325,6 +348,6 @@ def by_identifier(
 
 
 def counts(cursor: SQLiteCursor, account: str | None) -> dict[str, int]:
-    """How many tickets there are of each status; a status without a ticket may be missing."""
+    """How many tickets there are of each status, and unanswered; what no ticket has may be missing."""
     cursor.execute("SELECT status, tickets FROM counts WHERE account = ?", (account or ALL_ACCOUNTS,))
     return {row["status"]: row["tickets"] for row in cursor.fetchall()}

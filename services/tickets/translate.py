@@ -352,6 +352,7 @@ def ticket(recorded: list[wire.RecordedEvent]) -> requests.Ticket:
         revision=last.event.revision,
         position=last.position,
         replies=replies,
+        unanswered_since=_unanswered_since(recorded, is_open=closing is None),
         message=content.message,
         questionnaire=opened.data.questionnaire,
         answers=content.answers,
@@ -361,6 +362,16 @@ def ticket(recorded: list[wire.RecordedEvent]) -> requests.Ticket:
         attachments=content.attachments,
         closing=closing,
     )
+
+
+def _unanswered_since(recorded: list[wire.RecordedEvent], *, is_open: bool) -> datetime | None:
+    """When the partner's side first did something after which no agent did anything."""
+    since = None
+    for item in reversed(recorded if is_open else ()):
+        if actor(item.event.actor).kind is ActorKind.AGENT or isinstance(item.event, wire.ClosedV1):
+            break
+        since = item.event.time
+    return since
 
 
 def actor(spelled: str) -> Actor:

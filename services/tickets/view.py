@@ -3,7 +3,7 @@
 A ticket's key here is the position of its opening, which is the order of every list. A text is indexed
 under `key << 12 | revision`, so that the texts of a ticket stand together and a reply never rewrites what
 was indexed before; `search.py` puts the words of a question together again. Every filter of a list has an
-index in the order of the keys.
+index in the order of the keys, and those that agents work with one in the order of who waits longest.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ REVISION_BITS: Final = 12
 """A ticket has at most 2001 revisions (`domain.MAX_REVISION` and a last closing)."""
 
 ALL_ACCOUNTS: Final = "*"
+UNANSWERED: Final = "unanswered"
+"""Counted like a status, beside the two."""
+
+_AGENT: Final = "agent:"
 
 
 class TicketsView:
     """What is written into the replica beside each event."""
 
-    version = "3"
+    version = "4"
     tables: Sequence[str] = (
         """CREATE TABLE IF NOT EXISTS tickets (
             opened_position INTEGER PRIMARY KEY,
@@ -40,7 +44,9 @@ class TicketsView:
             updated_at TEXT NOT NULL,
             revision INTEGER NOT NULL,
             position INTEGER NOT NULL,
-            replies INTEGER NOT NULL
+            replies INTEGER NOT NULL,
+            unanswered_since TEXT,
+            unanswered_position INTEGER
         )""",
         "CREATE INDEX IF NOT EXISTS tickets_of_account ON tickets (account, opened_position)",
         "CREATE INDEX IF NOT EXISTS tickets_by_status ON tickets (status, opened_position)",
@@ -49,6 +55,16 @@ class TicketsView:
         "CREATE INDEX IF NOT EXISTS tickets_by_topic ON tickets (topic, opened_position)",
         """CREATE INDEX IF NOT EXISTS tickets_of_account_by_topic
             ON tickets (account, topic, opened_position)""",
+        *(
+            f"""CREATE INDEX IF NOT EXISTS tickets_unanswered_{name}
+                ON tickets ({columns}) WHERE unanswered_position IS NOT NULL"""
+            for name, columns in (
+                ("newest", "opened_position"),
+                ("longest", "unanswered_position"),
+                ("longest_of_account", "account, unanswered_position"),
+                ("longest_by_topic", "topic, unanswered_position"),
+            )
+        ),
         """CREATE TABLE IF NOT EXISTS counts (
             account TEXT NOT NULL, status TEXT NOT NULL, tickets INTEGER NOT NULL,
             PRIMARY KEY (account, status)
@@ -80,6 +96,7 @@ class _Batch:
         self._cursor = cursor
         self._opened: dict[str, dict[str, Any]] = {}
         self._changed: dict[str, dict[str, Any]] = {}
+        self._waiting_changed: dict[str, dict[str, Any]] = {}
         self._identifiers: list[tuple[str, str, int]] = []
         self._submissions: list[tuple[str, int]] = []
         self._texts: list[tuple[int, str]] = []
@@ -125,7 +142,10 @@ class _Batch:
             "revision": document.revision,
             "position": document.position,
             "replies": 0,
+            "unanswered_since": None,
+            "unanswered_position": None,
         }
+        self._note_who_waits(row, document)
         self._opened[document.subject] = row
         self._identifiers += {
             (fold_identifier(identifier["value"]), identifier["kind"], document.position): None
@@ -144,7 +164,20 @@ class _Batch:
         row["updated_at"] = content["time"]
         row["revision"] = document.revision
         row["position"] = document.position
+        self._note_who_waits(row, document)
         return row
+
+    def _note_who_waits(self, row: dict[str, Any], document: Document) -> None:
+        """The partner's side waits from what it did first after an agent's act; a closing ends the wait."""
+        waited = row["unanswered_position"] is not None
+        waits = row["status"] == "open" and not row["updated_by"].startswith(_AGENT)
+        if waits == waited:
+            return
+        if row["number"] in self._changed:
+            self._waiting_changed[row["number"]] = row
+        row["unanswered_since"] = document.content["time"] if waits else None
+        row["unanswered_position"] = document.position if waits else None
+        self._count(row["account"], **{UNANSWERED: 1 if waits else -1})
 
     def _row(self, number: str) -> dict[str, Any]:
         row = self._opened.get(number) or self._changed.get(number)
@@ -165,6 +198,12 @@ class _Batch:
             "revision = :revision, position = :position, replies = :replies "
             "WHERE opened_position = :opened_position",
             list(self._changed.values()),
+        )
+        # Apart, because SQLite rewrites every index of a column that is set, whether or not it changed.
+        self._cursor.executemany(
+            "UPDATE tickets SET unanswered_since = :unanswered_since, "
+            "unanswered_position = :unanswered_position WHERE opened_position = :opened_position",
+            list(self._waiting_changed.values()),
         )
         insert_rows(self._cursor, "identifiers", self._identifiers)
         # One has one ticket. Were there ever another, it must be shown like any other: the first stays here.

@@ -31,9 +31,9 @@ from services.access.app import AccessSettings
 from services.access.app import access as compose
 from services.access.commands import Caches, Commands
 from services.access.queries import Queries
-from services.access.tokens import InvitationTokens
 from services.access.view import AccessView
 from services.embedded.nats_server import NatsServer
+from services.links.invitations import InvitationTokens
 from services.links.mail import MailTokens
 from services.runtime.health import Health
 from services.runtime.log import Log

@@ -13,7 +13,7 @@ import pytest
 
 from contracts.access import requests
 from contracts.access.people import person_id
-from services.access.tokens import InvitationTokens
+from services.links.invitations import InvitationTokens
 from services.links.mail import MailTokens
 from tests.access.conftest import KEY, TERMINAL, Caller, Node, agent, log_of, member, new_id
 

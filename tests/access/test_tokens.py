@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from itsdangerous import URLSafeSerializer
 
-from services.access.account import InvitationNotFound
 from services.access.app import AccessSettings
-from services.access.tokens import InvitationTokens
+from services.links.invitations import InvitationTokens
+from services.links.mail import TokenVoid
 from services.runtime.settings import SettingsInvalid, load
 
 KEY = "0123456789abcdef0123456789abcdef"
@@ -35,7 +35,7 @@ def test_a_token_says_which_invitation_it_is_and_is_always_the_same() -> None:
     ],
 )  # fmt: skip
 def test_what_was_not_signed_here_and_for_this_is_no_invitation(forged: str) -> None:
-    with pytest.raises(InvitationNotFound):
+    with pytest.raises(TokenVoid):
         InvitationTokens(KEY).read(forged)
 
 

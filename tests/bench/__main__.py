@@ -1,4 +1,4 @@
-"""`python -m tests.bench [commands|replica|access|intake|notify|mail_in|size] [--events N]`."""
+"""`python -m tests.bench [commands|replica|access|intake|notify|mail_in|portal|size] [--events N]`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import uvloop
 
 from services.runtime import logs
-from tests.bench import access, commands, intake, mail_in, notify, replica, size
+from tests.bench import access, commands, intake, mail_in, notify, portal, replica, size
 
-SUITES = ("commands", "replica", "access", "intake", "notify", "mail_in", "size")
+SUITES = ("commands", "replica", "access", "intake", "notify", "mail_in", "portal", "size")
 
 
 def main() -> None:
@@ -41,6 +41,8 @@ def _suite(name: str, directory: Path, events: int) -> Coroutine[Any, Any, None]
             return intake.run(directory)
         case "notify":
             return notify.run(directory)
+        case "portal":
+            return portal.run(directory)
         case "mail_in":
             return mail_in.run(directory)
         case "access":

@@ -218,6 +218,11 @@ async def _reads(nc: Client, replica: Replica, guard: Guard, numbers: list[str])
     account = f"account-{chance.randrange(ACCOUNTS)}"
     await AccessLog(on_server(nc)).account(account)
     await _timed("list: all, 50 newest", listing())
+    oldest = {"order": requests.TicketOrder.OLDEST_UNANSWERED}
+    await _timed("list: who waits longest, all", listing(**oldest))
+    await _timed("list: who waits longest, a rare topic", listing(**oldest, topic="rare"))
+    await _timed("list: who waits longest, of an account", listing(**oldest, account=account))
+    await _timed("list: unanswered, newest", listing(unanswered=True))
     await _timed("list: of an account, open", listing(account=account, status=requests.TicketStatus.OPEN))
     await _timed("list: a rare topic", listing(topic="rare"))
     await _timed("list: a rare topic, closed", listing(topic="rare", status=CLOSED))

@@ -162,7 +162,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     env = clean_environment()
     with (directory / "up.log").open("wb") as log:
         up = subprocess.Popen(
-            [*PROGRAM, "up", "--data", str(data), "--nats-port", "0", "--identity-port", "0"],
+            [*PROGRAM, "up", "--data", str(data), "--nats-port", "0", "--identity-port", "0", "--port", "0"],
             env=env,
             cwd=directory,
             stdout=log,

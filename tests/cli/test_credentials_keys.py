@@ -21,7 +21,7 @@ def test_files_are_made_once_for_nobody_else_to_read(nowhere: Casetrail, tmp_pat
     directory = tmp_path / "keys"
     done = nowhere("credentials", "init", "--dir", str(directory), "--json").object
     assert done["files"] == dict.fromkeys(
-        ["operator", *(f"creds/{user}.creds" for user in USERS), "keys/link.key"], "made"
+        ["operator", *(f"creds/{user}.creds" for user in USERS), "keys/link.key", "keys/session.key"], "made"
     )
     before = everything(directory)
     assert {os.path.relpath(path, directory) for path in before} >= {"auth.conf", "operator/operator.nk"}
@@ -41,7 +41,12 @@ def test_secrets_go_to_standard_output_and_words_do_not(nowhere: Casetrail, tmp_
     arguments = ("credentials", "init", "--dir", str(directory), "--kubernetes", "--namespace", "support")
     done = nowhere(*arguments)
     found = {each["metadata"]["name"]: each for each in yaml.safe_load_all(done.out)}
-    wanted = {*(f"casetrail-nats-{user}" for user in USERS), "casetrail-link-key", "casetrail-nats-auth"}
+    wanted = {
+        *(f"casetrail-nats-{user}" for user in USERS),
+        "casetrail-link-key",
+        "casetrail-session-key",
+        "casetrail-nats-auth",
+    }
     assert found.keys() == wanted
     for each in found.values():
         assert (each["apiVersion"], each["kind"]) == ("v1", "Secret")
@@ -49,8 +54,9 @@ def test_secrets_go_to_standard_output_and_words_do_not(nowhere: Casetrail, tmp_
     for user in USERS:
         content = found[f"casetrail-nats-{user}"]["stringData"]["user.creds"]
         assert content == (directory / "creds" / f"{user}.creds").read_text()
-    link = found["casetrail-link-key"]["stringData"]["link.key"]
-    assert len(link.strip()) >= 32
+    keys = {name: found[f"casetrail-{name}-key"]["stringData"][f"{name}.key"] for name in ("link", "session")}
+    assert all(len(key.strip()) >= 32 for key in keys.values())
+    assert keys["link"] != keys["session"]
     assert "operator: " in found["casetrail-nats-auth"]["stringData"]["auth.conf"]
     seeds = [path.read_text().strip() for path in (directory / "operator").glob("*.nk")]
     assert not any(seed in done.out for seed in seeds)

@@ -67,6 +67,8 @@ class System:
             "0",
             "--identity-port",
             "0",
+            "--port",
+            "0",
         ]
         with self.printed.open("wb") as output:
             return subprocess.Popen(

@@ -145,6 +145,7 @@ class Deployment:
             **ours,
             "CASETRAIL_NATS_URL": self.server.url,
             "CASETRAIL_NATS_CREDS": str(self.keyring.creds / f"{user}.creds"),
+            "CASETRAIL_REQUESTS_CREDS": str(self.keyring.creds / "notify-requests.creds"),
             "CASETRAIL_LINK_KEY_FILE": str(self.directory / "keys" / "link.key"),
             "CASETRAIL_SMTP_HOST": "127.0.0.1",
             "CASETRAIL_SMTP_PORT": str(self.mail.port),

@@ -18,7 +18,7 @@ from aiosmtplib.errors import SMTPException
 from nats.aio.client import Client
 
 from contracts.access.people import person_id
-from contracts.notify.events import AnyNotifyEvent, MailHandledV1, MailReceivedV1
+from contracts.notify.events import AnyNotifyEvent, MailHandledV1, MailQueuedV1, MailReceivedV1
 from services.embedded.key_files import key_file
 from services.embedded.nats_server import NatsServer
 from services.embedded.ports import ReservedPort
@@ -136,6 +136,28 @@ async def test_notify_dies_at_a_step_and_the_mail_is_one_reply(
         assert await replies(partner, opened["number"]) == [TEXT]
         outcomes = sorted(e.data.outcome for e in events if isinstance(e, MailHandledV1))
         assert outcomes in (["replied"], ["repeated", "replied"])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("step", ["mail.queued", "mail.handled"])
+async def test_notify_dies_while_it_refuses_a_reply_on_a_closed_ticket_and_refuses_it_once(
+    broker: NatsServer, nc: Client, tmp_path: Path, step: str, when: str
+) -> None:
+    async with running(broker, nc, tmp_path) as (notify, partner, port):
+        opened = await partner.done("tickets", "open", command_id="open", title="Title", message="Message")
+        number = opened["number"]
+        await partner.done("tickets", "close", command_id="close", number=number, reason="solved")
+        await notify.start("events.notify.", step, when)
+        content, address = written(number, tmp_path)
+        delivery = asyncio.create_task(handed_over(port.number, content, address))
+        await notify.died()
+        await notify.start()
+        await delivery
+        events = await handled(nc, 1)
+        assert [e.data.outcome for e in events if isinstance(e, MailHandledV1)] == ["refused"]
+        answers = [e for e in events if isinstance(e, MailQueuedV1) and e.data.kind == "reply_refused"]
+        assert len(answers) == 1
+        assert await replies(partner, number) == []
 
 
 async def test_killed_again_and_again_while_mails_come_in_nothing_is_lost_or_doubled(

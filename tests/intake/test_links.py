@@ -11,8 +11,8 @@ import pytest
 from itsdangerous import URLSafeSerializer
 
 from contracts.reference import derive_reference
-from services.access.tokens import InvitationTokens
 from services.intake.links import HandedOut, InterestTokens, KeyInvalid, TokenVoid, read_key
+from services.links.invitations import InvitationTokens
 
 KEY = "the key of these tests, long enough to be one"
 FORM = "https://casetrail.example/questionnaires/interest|1.0"

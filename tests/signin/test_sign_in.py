@@ -211,7 +211,7 @@ async def test_without_the_broker_nobody_is_let_in_or_told_to_be_signed_out(
 async def test_an_address_that_the_provider_has_not_verified_is_refused(
     dev_portal: str, browser: httpx2.AsyncClient
 ) -> None:
-    callback = await choose(browser, await to_provider(browser, dev_portal), "mallory@acme-clinic.example")
+    callback = await choose(browser, await to_provider(browser, dev_portal), "mallory")
     refused = await browser.get(callback)
     assert refused.status_code == 403
     assert "has not verified your e-mail address" in refused.text

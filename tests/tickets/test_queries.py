@@ -53,6 +53,7 @@ async def test_a_ticket_is_shown_with_all_that_was_said_when_it_was_opened(calle
         "revision": 1,
         "position": opened["position"],
         "replies": 0,
+        "unanswered_since": opened["at"],
         "attachments": [],
     }
 
@@ -250,7 +251,56 @@ async def test_a_line_of_a_list_says_what_the_ticket_itself_says(caller: Caller)
     ticket = await caller.done("get", number=number, at_least=closed["position"])
     (line,) = (await caller.done("list", account=caller.account))["tickets"]
     assert line == {key: ticket[key] for key in line}
-    assert set(line) == set(requests.TicketSummary.model_fields)
+    assert set(line) == set(requests.TicketSummary.model_fields) - {"unanswered_since"}
+
+
+async def test_the_desk_is_shown_first_who_waits_longest_for_an_answer(caller: Caller) -> None:
+    first, second, third, fourth = [
+        (await caller.open(topic=topic))["number"] for topic in ("a", "b", "a", "a")
+    ]
+    await caller.reply(second, actor=AGENT)
+    await caller.reply(first, actor=AGENT)
+    asked_again = await caller.reply(first)
+    await caller.reply(first, "Jest tam kto?")
+    await caller.close(fourth)
+    last = await caller.reopen(fourth)
+
+    async def waiting(**query: Any) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
+        query = {"account": caller.account, "order": "oldest_unanswered", "limit": 1, **query}
+        while True:
+            page = await caller.done("list", at_least=last["position"], **query)
+            found += [(each["number"], each["unanswered_since"]) for each in page["tickets"]]
+            if "next_after" not in page:
+                return found
+            query["after"] = page["next_after"]
+
+    expected = [third, first, fourth]
+    assert [number for number, _ in await waiting()] == expected
+    assert (await waiting())[1:] == [(first, asked_again["at"]), (fourth, last["at"])]
+    assert [number for number, _ in await waiting(topic="a")] == expected
+    assert await waiting(topic="b") == []
+    everybodys = [number for number, _ in await waiting(account=None, topic="a")]
+    assert [number for number in everybodys if number in expected] == expected
+    assert await caller.found(unanswered=True) == [fourth, third, first]
+    assert await caller.found(unanswered=True, words="kto") == [first]
+    page = await caller.done("list", account=caller.account, topic="b")
+    assert page["unanswered"] == 3
+    assert "unanswered_since" not in page["tickets"][0]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"order": "oldest_unanswered", "words": "x"},
+        {"order": "oldest_unanswered", "before": 1},
+        {"order": "oldest_unanswered", "status": "open"},
+        {"order": "newest", "after": 1},
+    ],
+)
+async def test_what_does_not_go_with_an_order_is_named(caller: Caller, asked: dict[str, Any]) -> None:
+    reply = await caller.refused("list", {"account": caller.account, **asked})
+    assert [broken.rule for broken in reply.fields] == ["not_in_this_order"]
 
 
 @pytest.mark.parametrize("before", [0, 1, 2**62, 2**63 - 1])

@@ -130,6 +130,10 @@ def test_a_row_tells_what_the_events_tell(
             expected = {
                 status: sum(t.status == status and account in (None, t.account) for t in tickets)
                 for status in ("open", "closed")
+            } | {
+                "unanswered": sum(
+                    t.unanswered_since is not None and account in (None, t.account) for t in tickets
+                )
             }
             counted = search.counts(cursor, account)
             assert {status: counted.get(status, 0) for status in expected} == expected
@@ -209,6 +213,7 @@ filters = st.builds(search.Filter, words=questions) | st.builds(
     account=st.none() | st.sampled_from(ACCOUNTS),
     status=st.sampled_from([None, "open", "closed"]),
     topic=st.none() | st.sampled_from(TOPICS),
+    unanswered=st.booleans(),
     number=st.none() | st.none() | st.sampled_from(NUMBERS),
     identifier=st.sampled_from([None, None, "a", "B"]),
     identifier_kind=st.sampled_from([None, "merchant"]),
@@ -226,6 +231,7 @@ def passes(wanted: search.Filter, ticket: requests.Ticket, said: set[str]) -> bo
             getattr(wanted, name) in (None, getattr(ticket, name))
             for name in ("account", "status", "topic", "number")
         )
+        and not (wanted.unanswered and ticket.unanswered_since is None)
         and (
             wanted.identifier is None
             or any(
@@ -281,6 +287,33 @@ def test_the_pages_of_any_filter_are_together_what_looking_at_every_ticket_finds
             assert found == [
                 ticket.number for ticket in tickets if passes(wanted, ticket, said[ticket.number])
             ]
+
+
+@given(logs, st.none() | st.sampled_from(ACCOUNTS), st.none() | st.sampled_from(TOPICS), st.integers(1, 5))
+@unhurried
+def test_who_waits_longest_comes_first_on_pages_that_together_have_all(
+    moves: list[tuple[str, domain.TicketFact]], account: str | None, topic: str | None, limit: int
+) -> None:
+    documents = documents_of(moves)
+    waiting = [
+        (ticket.unanswered_since, ticket.number)
+        for number in {each.subject for each in documents}
+        if (ticket := pictured(documents, number)).unanswered_since is not None
+        and account in (None, ticket.account)
+        and topic in (None, ticket.topic)
+    ]
+    with recorded(documents, [7]) as (datastore, _), datastore.transaction(commit=False) as cursor:
+        found: list[str] = []
+        after: int | None = None
+        while True:
+            rows, after = search.longest_unanswered(
+                cursor, account=account, topic=topic, after=after, limit=limit
+            )
+            assert len(rows) <= limit
+            found += [row["number"] for row in rows]
+            if after is None:
+                break
+    assert found == [number for _, number in sorted(waiting)]
 
 
 @pytest.mark.parametrize("first", range(1, 8))

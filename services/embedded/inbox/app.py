@@ -34,6 +34,7 @@ from services.embedded.inbox.answer import (
     compose,
     hand_over,
     is_address,
+    vouched_for,
 )
 from services.embedded.inbox.forms import MAX_BYTES, Form, FormMalformed, FormTooLarge, read_form
 from services.embedded.inbox.mails import Conversation, Mail, Shelf, conversations, people
@@ -185,6 +186,7 @@ class _Inbox:
     async def _hand_over(self, here: Pages, message: bytes, draft: Draft, back: str) -> Response:
         if self._answers is None:
             return here.problem("nothing_takes_answers", 503)
+        message = vouched_for(message, draft.sender)
         said = await hand_over(message, sender=draft.sender, recipient=draft.recipient, server=self._answers)
         log.info("mailbox.answered", code=said.code, size=len(message))
         return here.said(said, draft, back)

@@ -1,6 +1,7 @@
 """The tokens in links of invitations: which invitation of which account, signed, nothing secret in them.
 
-A token is good for as long as the log says that the invitation is; it can be made again at any time.
+Access makes and reads them, notify makes the same ones for its e-mails. A token is good for as long as the
+log says that the invitation is; it can be made again at any time.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from typing import Final
 
 from itsdangerous import BadData, URLSafeSerializer
 
-from services.access.account import InvitationId, InvitationNotFound
-from services.access.domain import AccountId
+from services.links.mail import TokenVoid
 
 _SALT: Final = "casetrail.access.invitation"  # what the same key signs elsewhere is no invitation
 
@@ -28,14 +28,10 @@ class InvitationTokens:
         """Always the same for an invitation."""
         return str(self._serializer.dumps([account, invitation]))
 
-    def read(self, token: str) -> tuple[AccountId, InvitationId]:
-        """The invitation and its account.
-
-        Raises:
-            InvitationNotFound: not signed by us.
-        """
+    def read(self, token: str) -> tuple[str, str]:
+        """The account and the invitation. Raises TokenVoid."""
         try:
             account, invitation = self._serializer.loads(token)
         except (BadData, UnicodeEncodeError):
-            raise InvitationNotFound from None
-        return AccountId(account), InvitationId(invitation)
+            raise TokenVoid from None
+        return str(account), str(invitation)

@@ -1,0 +1,84 @@
+"""Forms that come in: their fields, and what is wrong with them in the visitor's language."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+
+from contracts import wording
+from contracts.client import RequestFailed
+from contracts.wording import Language
+
+MAX_FILES: Final = 20
+MAX_FIELDS: Final = 200
+
+_COMMAND_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+def new_command_id() -> str:
+    """An id for the command that a form will send: sent twice, it has one effect."""
+    return secrets.token_hex(16)
+
+
+def second_command_id(first: str) -> str:
+    """The id of the second command of a form that does two; it follows from the first's."""
+    return hashlib.sha256(f"second\0{first}".encode()).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class Problems:
+    """What is wrong, by the field that it is about; `""` is the form as a whole."""
+
+    language: Language
+    by_field: dict[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.by_field)
+
+    def add(self, name: str, message: str) -> None:
+        """The first problem of a field is told."""
+        self.by_field.setdefault(name, message)
+
+    def add_invalid(self, invalid: ValidationError, labels: Mapping[str, str]) -> None:
+        """Fields that break rules of a request; `labels` are their names for people, by their first part."""
+        for error in invalid.errors(include_url=False, include_input=False):
+            name = str(error["loc"][0]) if error["loc"] else ""
+            rule = wording.rule(error["type"], error.get("ctx", {}), self.language)
+            self.add(name, f"{labels.get(name, name)}: {rule}.")
+
+    def add_failed(self, name: str, failed: RequestFailed) -> None:
+        """What a service said."""
+        reply = failed.reply
+        for broken in reply.fields:
+            self.add(name, f"{wording.rule(broken.rule, broken.data, self.language)}.")
+        if not reply.fields:
+            self.add(name, wording.refusal(reply.code, reply.data, self.language))
+
+
+def text(form: FormData, name: str) -> str:
+    """A field's text, with the line ends of Unix; empty if there is none, or a file in its place."""
+    value = form.get(name)
+    return value.replace("\r\n", "\n") if isinstance(value, str) else ""
+
+
+def texts(form: FormData, name: str) -> list[str]:
+    """All texts of a field that may stand there several times."""
+    return [value for value in form.getlist(name) if isinstance(value, str)]
+
+
+def command_id(form: FormData) -> str:
+    """The id that the form was made with; a new one if somebody has changed it to something else."""
+    sent = text(form, "command_id")
+    return sent if _COMMAND_ID.fullmatch(sent) else new_command_id()
+
+
+def files(form: FormData, name: str) -> list[UploadFile]:
+    """The files that were chosen. Browsers send one without a name where none was."""
+    return [value for value in form.getlist(name) if isinstance(value, UploadFile) and value.filename]

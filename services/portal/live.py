@@ -1,0 +1,102 @@
+"""News of tickets as they happen: which ticket, up to which position of the log. What happened, pages ask.
+
+One consumer per process follows the log of tickets; whoever waits for a ticket, or for any of an account, is
+woken. Nothing of a ticket is kept here, so there is nothing to protect: what a page then shows it gets from
+the ticket service, as its visitor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Iterator
+from typing import Final
+
+import structlog
+from nats.aio.client import Client
+
+from contracts.follow import Follower, FollowError
+from contracts.subjects import OUTSIDE_DOMAIN, TICKETS, consumer_names
+
+_RETRY_S: Final = 1.0
+_ANY: Final = ""
+
+log = structlog.get_logger()
+
+
+class News:
+    """Start `run()` as a task."""
+
+    def __init__(self, nc: Client, *, user: str) -> None:
+        self._nc = nc
+        self._user = user
+        self._waiting: dict[tuple[str, str], set[_Waiting]] = {}
+        self._newest: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Follow the log, from its end on, until cancelled."""
+        while True:
+            try:
+                await self._follow()
+            except FollowError as error:
+                log.warning("news.cannot_follow", reason=str(error))
+                await asyncio.sleep(_RETRY_S)
+                for each in [each for several in self._waiting.values() for each in several]:
+                    each.wake(0)
+
+    async def of(self, account: str, number: str | None = None) -> AsyncGenerator[int, None]:
+        """Positions of new events of a ticket, or of any ticket of an account; only the last of several.
+
+        Begins at once with that of the account's newest event that is known here, or 0: from there on nothing
+        is missed. A 0 later says that something may have been.
+        """
+        with self._registered(account, number or _ANY) as waiting:
+            yield self._newest.get(account, 0)
+            while True:
+                yield await waiting.next()
+
+    async def _follow(self) -> None:
+        follower = Follower(
+            self._nc,
+            TICKETS.name,
+            TICKETS.filter,
+            names=consumer_names(self._user),
+            after=None,
+            domain=OUTSIDE_DOMAIN,
+        )
+        async with contextlib.aclosing(follower.batches()) as batches:
+            async for batch in batches:
+                for message in batch.messages:
+                    _, _, account, number = message.subject.split(".")
+                    self._newest[account] = message.position
+                    for key in ((account, number), (account, _ANY)):
+                        for waiting in self._waiting.get(key, ()):
+                            waiting.wake(message.position)
+
+    @contextlib.contextmanager
+    def _registered(self, account: str, number: str) -> Iterator[_Waiting]:
+        waiting = _Waiting()
+        self._waiting.setdefault((account, number), set()).add(waiting)
+        try:
+            yield waiting
+        finally:
+            self._waiting[account, number].discard(waiting)
+            if not self._waiting[account, number]:
+                del self._waiting[account, number]
+
+
+class _Waiting:
+    """Somebody who waits for news."""
+
+    def __init__(self) -> None:
+        self._position = 0
+        self._woken = asyncio.Event()
+
+    def wake(self, position: int) -> None:
+        self._position = position
+        self._woken.set()
+
+    async def next(self) -> int:
+        await self._woken.wait()
+        self._woken.clear()
+        return self._position

@@ -1,0 +1,135 @@
+"""Every page of the portal, as somebody meets it: found by following links, as people do.
+
+A page stands here once for each kind of person who can see it, whatever ticket or account it is about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, urljoin, urlsplit
+
+import httpx2
+import lxml.html  # type: ignore[import-untyped]
+
+from contracts.client import Attachments
+from contracts.tickets.requests import ReplyToTicket
+from tests.files.samples import PNG
+from tests.portal.system import ANNA, DANIEL, JAMES, KATARZYNA, System, acting, member, new_id
+
+MAX_PAGES: Final = 120
+"""Of one person: more are a loop of links."""
+
+PEOPLE: Final[Mapping[str, str | None]] = {
+    "stranger": None,
+    "admin": ANNA,
+    "agent": KATARZYNA,
+    "auditor": DANIEL,
+}
+
+_LEAVES: Final = re.compile(r"/sign-(?:in|out)|/static/|/attachments/|/language|/live|\.eml$|/raw$")
+_VARIES: Final = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]{10}|[A-Za-z0-9_.-]{20,}|p[a-z2-7]{15}|(?<==)[0-9]+"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A page of somebody's. `name` is of the kind of page, fit for a file."""
+
+    who: str
+    path: str
+
+    @property
+    def email(self) -> str | None:
+        return PEOPLE[self.who]
+
+    @property
+    def name(self) -> str:
+        return f"{self.who}-{re.sub(r'[^a-z0-9]+', '-', kind(self.path)).strip('-') or 'front'}"
+
+
+def kind(path: str) -> str:
+    """What is the same of pages that differ in what they are about."""
+    parts = urlsplit(path)
+    names = sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)})
+    return _VARIES.sub("x", parts.path.lower()) + ("?" + "&".join(names) if names else "")
+
+
+async def furnished(system: System) -> str:
+    """Tickets as there are in a lively account; the number of one that has everything."""
+    number = await system.open(
+        ANNA,
+        title="Rezerwacje z widżetu nie trafiają do kalendarza",
+        message="Od poniedziałku kalendarz jest pusty.\n\nTak samo w Krakowie i w Łodzi.",
+    )
+    await system.reply(
+        KATARZYNA, number, "Sprawdzamy.\nCzy token był odnawiany? https://status.example/tokens"
+    )
+    await _reply_with_file(system, number)
+    for turn in range(3):
+        other = await system.open(JAMES, title=f"Another question, number {turn}", message="Short.")
+        if turn:
+            await system.close(KATARZYNA, other)
+    return number
+
+
+async def _reply_with_file(system: System, number: str) -> None:
+    file = await Attachments(system.cli).upload(
+        "Zrzut ekranu.png", PNG, upload=new_id(), account="acme-clinic", actor=member(ANNA)
+    )
+    await system.tickets.reply(
+        ReplyToTicket(
+            command_id=new_id(),
+            account="acme-clinic",
+            actor=acting(ANNA),
+            number=number,
+            text="Tak, w załączeniu zrzut ekranu.",
+            attachments=(file.id,),
+        )
+    )
+
+
+async def sights(system: System, also: Iterable[Sight] = ()) -> list[Sight]:
+    """Every kind of page that people come to from the front page, for each kind of person."""
+    found: dict[tuple[str, str], Sight] = {}
+    for who, email in PEOPLE.items():
+        browser = await system.browser(email)
+        starts = ["/", *(sight.path for sight in also if sight.who == who)]
+        for sight in await _crawled(browser, who, starts):
+            found.setdefault((who, kind(sight.path)), sight)
+    return list(found.values())
+
+
+async def _crawled(browser: httpx2.AsyncClient, who: str, starts: Iterable[str]) -> list[Sight]:
+    waiting, seen, pages = deque(starts), set[str](), list[Sight]()
+    while waiting:
+        path = waiting.popleft()
+        if kind(path) in seen:
+            continue
+        seen.add(kind(path))
+        answer = await browser.get(path)
+        assert answer.status_code < 500, (who, path, answer.status_code)
+        if not answer.headers.get("content-type", "").startswith("text/html"):
+            continue
+        at = urlsplit(str(answer.url))
+        landed = at.path + (f"?{at.query}" if at.query else "")
+        if answer.status_code == 200:
+            seen.add(kind(landed))
+            pages.append(Sight(who, landed))
+        assert len(pages) < MAX_PAGES, (who, sorted(seen))
+        waiting.extend(_links(answer.text, landed))
+    return pages
+
+
+def _links(html: str, base: str) -> list[str]:
+    found = []
+    for link in lxml.html.fromstring(html).xpath("//a/@href"):
+        parts = urlsplit(urljoin(f"http://portal{base}", link))
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        if parts.netloc == "portal" and not _LEAVES.search(path):
+            found.append(path)
+    return found

@@ -8,7 +8,7 @@ READY  := $(VENV)/.ready
 ASSETS := services/portal/static/manifest.json
 SOURCES := services/portal/assets
 
-.PHONY: pages screenshots run test assets browser faults bench lint format lock messages schemas setup clean help
+.PHONY: pages screenshots run test assets browser promtool faults bench lint format lock messages schemas setup clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ help: ## this list
 run: $(READY) $(ASSETS) ## set up, and run the whole system on this machine (Ctrl-C ends it)
 	@$(BIN)/casetrail up
 
-test: $(READY) $(ASSETS) browser lint ## set up, lint, and run the tests
+test: $(READY) $(ASSETS) browser promtool lint ## set up, lint, and run the tests
 	$(BIN)/pytest -m "not faults and not bench and not pages" -n 3 --dist loadfile
 
 assets: $(READY) $(ASSETS) ## build the style sheet and scripts of the portal
@@ -33,6 +33,14 @@ browser: ## Debian's chromium for the tests in a real browser, where it is missi
 		{ apt-get install -qq -y chromium >/dev/null 2>&1 || \
 		{ apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }; }; } || \
 		echo "There is no chromium: the tests in a real browser are skipped. As root: apt-get install chromium"
+
+promtool: $(READY) ## Debian's promtool for the tests of the alerts, where it is missing and can be had
+	@test -x $(BIN)/promtool || command -v promtool >/dev/null || { command -v apt-get dpkg-deb >/dev/null && \
+		cd $(VENV) && { apt-get -qq download prometheus >/dev/null 2>&1 || \
+		{ apt-get update -qq && apt-get -qq download prometheus >/dev/null; }; } && \
+		dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 -C bin ./usr/bin/promtool && \
+		rm prometheus_*.deb ; } || \
+		echo "There is no promtool: its check of the alerts is skipped. As root: apt-get install prometheus"
 
 faults: $(READY) $(ASSETS) ## kill processes and brokers under load (minutes)
 	$(BIN)/pytest -m faults -s

@@ -10,7 +10,12 @@ from services.cli.exit_codes import ExitCode
 
 
 def setup(
-    replicas: Annotated[int, typer.Option(min=1, max=5, help="Servers that keep a copy of each stream.")] = 1,
+    replicas: Annotated[
+        int,
+        typer.Option(
+            min=1, max=5, envvar="CASETRAIL_STREAM_REPLICAS", help="Servers that keep a copy of each stream."
+        ),
+    ] = 1,
 ) -> None:
     """Make the streams that are missing; never changes one. Exit code 1: some differ, as printed."""
     import asyncio

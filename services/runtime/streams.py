@@ -15,6 +15,7 @@ from contracts.subjects import (
     LIMITS,
     MAIL,
     READ_MARKS,
+    RESTORING,
     SESSIONS,
     STREAMS,
     UPLOADS,
@@ -135,31 +136,43 @@ def object_store_configurations(*, replicas: int) -> list[dict[str, Any]]:
     ]
 
 
+def every_configuration(*, replicas: int) -> list[dict[str, Any]]:
+    """What Casetrail needs, each as the server is told of it."""
+    return [
+        *(configuration(stream, replicas=replicas) for stream in STREAMS),
+        *bucket_configurations(replicas=replicas),
+        *object_store_configurations(replicas=replicas),
+    ]
+
+
 async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
     """Make what is missing; returns, in words, how streams that exist differ from what is needed.
 
     Raises:
-        StreamsUnavailable: nobody answers (no JetStream, or no permission), or a stream was refused.
+        StreamsUnavailable: nobody answers (no JetStream, or no permission), or a stream was refused; or a
+            restore has not ended, and what it has not yet restored is not to be made empty.
     """
+    if "error" not in await _api(nc, f"STREAM.INFO.{RESTORING.name}", {}):
+        raise StreamsUnavailable("a restore is under way here, or was interrupted: `casetrail restore` again")
     differences: list[str] = []
-    for wanted in (
-        *(configuration(stream, replicas=replicas) for stream in STREAMS),
-        *bucket_configurations(replicas=replicas),
-        *object_store_configurations(replicas=replicas),
-    ):
+    for wanted in every_configuration(replicas=replicas):
         name = wanted["name"]
         answer = await _api(nc, f"STREAM.INFO.{name}", {})
         if answer.get("error", {}).get("err_code") == _STREAM_NOT_FOUND:
             answer = await _api(nc, f"STREAM.CREATE.{name}", wanted)
         if "error" in answer:
             raise StreamsUnavailable(f"{name}: {answer['error'].get('description', answer['error'])}")
-        found = answer["config"]
-        differences += [
-            f"{name}: {key} is {json.dumps(found.get(key))}, it should be {json.dumps(value)}"
-            for key, value in wanted.items()
-            if (found.get(key) or False) != (value or False)  # the server leaves out what is false or 0
-        ]
+        differences += differences_of(wanted, answer["config"])
     return differences
+
+
+def differences_of(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """In words, how a stream's configuration differs from what is needed."""
+    return [
+        f"{wanted['name']}: {key} is {json.dumps(found.get(key))}, it should be {json.dumps(value)}"
+        for key, value in wanted.items()
+        if (found.get(key) or False) != (value or False)  # the server leaves out what is false or 0
+    ]
 
 
 async def stream_info(nc: Client, stream: Stream, *, domain: str | None = None) -> dict[str, Any]:

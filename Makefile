@@ -10,7 +10,8 @@ IMAGE  ?= casetrail:0.1.0
 ASSETS := services/portal/static/manifest.json
 SOURCES := services/portal/assets
 
-.PHONY: screenshots run test assets browser faults bench lint format lock messages schemas setup image sbom chart docker clean help
+.PHONY: pages screenshots run test assets browser promtool faults bench lint format lock messages schemas setup image sbom chart \
+	docker clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,8 +19,8 @@ help: ## this list
 run: $(READY) $(ASSETS) ## set up, and run the whole system on this machine (Ctrl-C ends it)
 	@$(BIN)/casetrail up
 
-test: $(READY) $(ASSETS) $(TOOLS)/.ready browser lint ## set up, lint, and run the tests
-	$(BIN)/pytest -m "not faults and not bench and not docker" -n 3 --dist loadfile
+test: $(READY) $(ASSETS) $(TOOLS)/.ready browser promtool lint ## set up, lint, and run the tests
+	$(BIN)/pytest -m "not faults and not bench and not pages and not docker" -n 3 --dist loadfile
 
 assets: $(READY) $(ASSETS) ## build the style sheet and scripts of the portal
 
@@ -36,11 +37,22 @@ browser: ## Debian's chromium for the tests in a real browser, where it is missi
 		{ apt-get update -qq && apt-get install -qq -y chromium >/dev/null; }; }; } || \
 		echo "There is no chromium: the tests in a real browser are skipped. As root: apt-get install chromium"
 
+promtool: $(READY) ## Debian's promtool for the tests of the alerts, where it is missing and can be had
+	@test -x $(BIN)/promtool || command -v promtool >/dev/null || { command -v apt-get dpkg-deb >/dev/null && \
+		cd $(VENV) && { apt-get -qq download prometheus >/dev/null 2>&1 || \
+		{ apt-get update -qq && apt-get -qq download prometheus >/dev/null; }; } && \
+		dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x --strip-components=3 -C bin ./usr/bin/promtool && \
+		rm prometheus_*.deb ; } || \
+		echo "There is no promtool: its check of the alerts is skipped. As root: apt-get install prometheus"
+
 faults: $(READY) $(ASSETS) ## kill processes and brokers under load (minutes)
 	$(BIN)/pytest -m faults -s
 
 bench: $(READY) $(ASSETS) ## print ratios against the raw limits, measured in the same run (minutes)
 	$(BIN)/python -m tests.bench
+
+pages: $(READY) $(ASSETS) browser ## every page of the portal by axe, by the keyboard, and under hostile input (minutes)
+	$(BIN)/pytest -m pages -n 2 --dist loadfile
 
 screenshots: $(READY) assets browser ## a picture of every page of the portal, into build/screenshots
 	$(BIN)/python -m tests.portal.screenshots build/screenshots

@@ -92,6 +92,13 @@ SESSIONS_STREAM: Final = bucket_stream(SESSIONS)
 BUCKETS: Final = (SESSIONS, READ_MARKS, DRAFTS, INTERESTS, LIMITS)
 OBJECT_STORES: Final = (UPLOADS, ATTACHMENTS, MAIL)
 
+RESTORING: Final = Stream(
+    name="RESTORING",
+    subjects=("restoring",),
+    description="Stands while a backup is being restored; what is there beside it is no system yet",
+)
+"""Not one of `STREAMS`: it is there from the beginning of a restore until its end, and holds nothing."""
+
 OUTSIDE_DOMAIN: Final = "log"
 """JetStream domain by which users of a NATS account that does not hold the log reach it (`$JS.log.API`).
 

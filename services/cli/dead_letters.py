@@ -69,7 +69,7 @@ def show(*, every: bool, as_json: bool) -> None:
 
     async def work() -> None:
         async with connected() as nc:
-            letters = [each for each in await _letters(nc) if every or not each.retried]
+            letters = [each for each in await every_letter(nc) if every or not each.retried]
         if as_json:
             print_json({"letters": [asdict(each) for each in letters]})
             return
@@ -88,7 +88,7 @@ def retry(wanted: Sequence[str], *, as_json: bool) -> None:
     async def work() -> None:
         numbers = set(checked(_Wanted, letters=tuple(wanted)).letters)
         async with connected() as nc:
-            letters = [each for each in await _letters(nc) if each.letter in numbers]
+            letters = [each for each in await every_letter(nc) if each.letter in numbers]
             if unknown := numbers - {each.letter for each in letters}:
                 raise failed(ErrorKind.REFUSED, 404, "dead_unknown", letter=min(unknown))
             done: list[tuple[Letter, EventRetried]] = []
@@ -130,7 +130,7 @@ def _tell(done: Sequence[tuple[Letter, EventRetried]], *, as_json: bool) -> None
         sys.stdout.write(say(f"dead_{now.outcome}", **about) + "\n")
 
 
-async def _letters(nc: Client) -> list[Letter]:
+async def every_letter(nc: Client) -> list[Letter]:
     """All of them, oldest first. An event that was given up twice has one letter, the number of the first.
 
     Raises Failure: they cannot be read.

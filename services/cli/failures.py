@@ -26,6 +26,7 @@ from contracts.errors import ErrorKind, ErrorReply, FieldError
 from contracts.follow import BeyondTheEnd, FollowError
 from contracts.number import shown
 from contracts.subscribe import HistoryGap
+from services.backup.errors import BackupError, BackupFailed
 from services.cli import words
 from services.cli.exit_codes import ExitCode
 from services.runtime.connection import BrokerUnavailable
@@ -110,7 +111,15 @@ def run(work: Coroutine[Any, Any, None], *, as_json: bool, command_id: str | Non
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:  # nobody reads any more (`| head`): what was wanted was had
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the flush at exit must not fail
-    except (RequestFailed, Failure, FollowError, HistoryGap, BrokerUnavailable, SettingsInvalid) as error:
+    except (
+        RequestFailed,
+        Failure,
+        FollowError,
+        HistoryGap,
+        BrokerUnavailable,
+        SettingsInvalid,
+        BackupError,
+    ) as error:
         reply = _explain(error)
         _tell(reply, as_json=as_json, command_id=command_id)
         raise typer.Exit(_exit_code(error, reply)) from None
@@ -133,6 +142,10 @@ def _explain(error: Exception) -> ErrorReply:
             return ErrorReply(
                 kind=ErrorKind.INTERNAL, status=500, code="history_gap", message=message, data=about
             )
+        case BackupFailed():
+            return failed(ErrorKind.UNAVAILABLE, 503, error.code, **error.data).reply
+        case BackupError():
+            return failed(ErrorKind.REFUSED, 409, error.code, **error.data).reply
         case SettingsInvalid():
             return failed(ErrorKind.MALFORMED, 400, "settings_invalid", reason=str(error)).reply
         case BeyondTheEnd():

@@ -13,8 +13,10 @@ import typer
 
 from services.cli.access import app as access
 from services.cli.attachment import app as attachment
+from services.cli.backup import backup, restore
 from services.cli.credentials import app as credentials
 from services.cli.dead import app as dead
+from services.cli.doctor import doctor
 from services.cli.events import events
 from services.cli.exit_codes import ExitCode
 from services.cli.interest import app as interest
@@ -38,6 +40,9 @@ app = typer.Typer(
 app.command("up")(up)
 app.command("serve")(serve)
 app.command("setup")(setup)
+app.command("doctor")(doctor)
+app.command("backup")(backup)
+app.command("restore")(restore)
 app.add_typer(ticket)
 app.add_typer(attachment)
 app.add_typer(questionnaire)

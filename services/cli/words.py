@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from contracts.wording import Language, Wording
+from services.cli.words_doctor import DOCTOR
+from services.cli.words_operating import OPERATING
 
 LANGUAGE_VARIABLES: Final = ("CASETRAIL_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
 
 SENTENCES: Final[Mapping[str, Wording]] = {
+    **DOCTOR,
+    **OPERATING,
     # unavailable
     "nobody_runs": Wording(
         "No Casetrail is running here. Start it with `casetrail up`, "

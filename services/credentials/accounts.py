@@ -9,7 +9,7 @@ Exports need no activation token: an account exists only if our operator signed 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from contracts.subjects import (
@@ -33,11 +33,13 @@ _API: Final = "$JS.API"
 _ONE_ANSWER: Final = (
     request("*", "*"),
     system_request("*", "*", "*"),
+    f"{_API}.INFO",
+    f"{_API}.STREAM.INFO.*",
+    f"{_API}.CONSUMER.LIST.*",
     *(
         subject
         for stream in (TICKETS, ACCESS)
         for subject in (
-            f"{_API}.STREAM.INFO.{stream.name}",
             f"{_API}.CONSUMER.CREATE.{stream.name}.*.>",
             f"{_API}.CONSUMER.DELETE.{stream.name}.*",
             f"$JS.FC.{stream.name}.>",
@@ -45,7 +47,6 @@ _ONE_ANSWER: Final = (
     ),
     f"{_API}.STREAM.MSG.GET.{DEAD_LETTERS.name}",
     f"$KV.{SESSIONS}.>",
-    f"{_API}.STREAM.INFO.{SESSIONS_STREAM}",
     f"{_API}.STREAM.MSG.GET.{SESSIONS_STREAM}",
     f"$KV.{READ_MARKS}.>",
     f"{_API}.STREAM.MSG.GET.{bucket_stream(READ_MARKS)}",
@@ -55,13 +56,13 @@ _DELIVERIES: Final = inbox_prefix(">")  # of consumers; each user may subscribe 
 
 
 def account_claims(
-    zone: Zone, *, keys: Mapping[Zone, str], signing_key: str, revocations: Mapping[str, int]
+    zone: Zone, *, keys: Mapping[Zone, str], signing_keys: Sequence[str], revocations: Mapping[str, int]
 ) -> jwt.Claims:
     """What the account of a zone has. `keys` are the public keys by which the server knows the accounts."""
     return jwt.account(
         keys[zone],
         name=zone.value,
-        signing_key=signing_key,
+        signing_keys=signing_keys,
         exports=_exports() if zone is Zone.SERVICES else [],
         imports=_imports(keys[Zone.SERVICES]) if zone is Zone.OUTSIDE else [],
         jetstream=zone is Zone.SERVICES,

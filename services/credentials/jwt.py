@@ -35,14 +35,14 @@ def account(
     subject: str,
     *,
     name: str,
-    signing_key: str,
+    signing_keys: Sequence[str],
     exports: Sequence[Claims],
     imports: Sequence[Claims],
     jetstream: bool,
     revocations: Mapping[str, int],
 ) -> Claims:
-    """What an account has. `revocations`: a user's key, and the Unix second up to which what it was issued
-    is void."""
+    """What an account has. What any of its `signing_keys` signs is valid. `revocations`: a user's key, and
+    the Unix second up to which what it was issued is void."""
     stored = _UNLIMITED if jetstream else 0
     limits = dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn"), _UNLIMITED)
     limits |= {"mem_storage": stored, "disk_storage": stored, "streams": stored, "consumer": stored}
@@ -53,7 +53,7 @@ def account(
         exports=list(exports),
         imports=list(imports),
         limits={**limits, "leaf": 0, "wildcards": True, "disallow_bearer": True},
-        signing_keys=[signing_key],
+        signing_keys=list(signing_keys),
         revocations=dict(revocations),
     )
 

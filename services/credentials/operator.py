@@ -19,7 +19,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -123,6 +123,39 @@ class Operator:
         with self._locked():
             return self._update(zone, revoked=public_key)
 
+    def add_signing_key(self, zone: Zone) -> str:
+        """Sign with a new key from now on; what earlier ones signed stays valid. Returns the account's JWT.
+
+        Servers must have taken the account before they meet what the new key signed.
+        Raises TrustInvalid, OSError.
+        """
+        with self._locked():
+            pair = KeyPair.new(KeyKind.ACCOUNT)
+            # The account first: a key that nobody knows would sign what no server takes.
+            token = self._update(
+                zone, signing_keys=[pair.public, *self._account(zone)["nats"]["signing_keys"]]
+            )
+            write_private(_seed(self._directory, zone), pair.seed + "\n")
+            self._signing[zone] = pair
+        return token
+
+    def retire_signing_keys(self, zone: Zone) -> str:
+        """Have only the present key count: whoever has what an earlier one signed is cut off.
+
+        Returns the account's JWT, for the servers. May be repeated. Raises TrustInvalid, OSError.
+        """
+        with self._locked():
+            return self._update(zone, signing_keys=[self._signing[zone].public])
+
+    def signing_keys(self, zone: Zone) -> list[str]:
+        """The public keys whose signature counts now, the one that signs first. Raises TrustInvalid."""
+        return list(self._account(zone)["nats"]["signing_keys"])
+
+    def says(self, path: Path, user: str, permissions: Permissions) -> bool:
+        """Whether a credentials file is one of ours, and gives the user just this. Raises OSError."""
+        issued = self._issued(path, user)
+        return issued is not None and self._says(*issued, user, permissions)
+
     def _user_claims(
         self, key: str, user: str, permissions: Permissions, expires: datetime | None
     ) -> jwt.Claims:
@@ -149,17 +182,22 @@ class Operator:
         wanted = self._user_claims(str(claims["sub"]), user, permissions, None)
         return zone is permissions.zone and jwt.same(claims, wanted)
 
-    def _update(self, zone: Zone, *, revoked: str | None = None) -> str:
-        """The account as it has to be, signed anew if that is not what was kept. Call it locked."""
+    def _update(
+        self, zone: Zone, *, revoked: str | None = None, signing_keys: Sequence[str] | None = None
+    ) -> str:
+        """The account as it has to be, signed anew if that is not what was kept. Call it locked.
+
+        `signing_keys` are those that count from now on; None: the one that signs, and whichever did before.
+        """
         kept = self._account(zone)
         # Later than what it replaces: servers keep the newer of two, and may know this one already.
         now = max(int(time.time()), int(kept["iat"]) + 1)
         revocations = dict(kept["nats"]["revocations"])
         if revoked is not None and revoked not in revocations:
             revocations[revoked] = now
-        wanted = account_claims(
-            zone, keys=self._keys, signing_key=self._signing[zone].public, revocations=revocations
-        )
+        if signing_keys is None:
+            signing_keys = list(dict.fromkeys([self._signing[zone].public, *kept["nats"]["signing_keys"]]))
+        wanted = account_claims(zone, keys=self._keys, signing_keys=signing_keys, revocations=revocations)
         if not jwt.same(kept, wanted):
             write_private(
                 _account_file(self._directory, zone), jwt.encode(wanted, self._pair, issued_at=now) + "\n"
@@ -201,7 +239,7 @@ def _make(directory: Path) -> None:
         complete.mkdir(mode=0o700)
         write_private(complete / _OPERATOR, pair.seed + "\n")
         for zone in Zone:
-            claims = account_claims(zone, keys=keys, signing_key=signing[zone].public, revocations={})
+            claims = account_claims(zone, keys=keys, signing_keys=[signing[zone].public], revocations={})
             token = jwt.encode(claims, pair, issued_at=int(time.time()))
             write_private(_seed(complete, zone), signing[zone].seed + "\n")
             write_private(_account_file(complete, zone), token + "\n")

@@ -38,6 +38,7 @@ from contracts.subjects import (
     OBJECT_STORES,
     OUTSIDE_DOMAIN,
     READ_MARKS,
+    RESTORING,
     SESSIONS,
     SESSIONS_STREAM,
     STREAMS,
@@ -56,6 +57,7 @@ from contracts.subjects import (
     system_request,
     ticket_events,
 )
+from services.backup.contents import CONTENTS
 
 
 class Zone(StrEnum):
@@ -112,21 +114,39 @@ def _outside(user: str, account: str, publish: tuple[str, ...]) -> Permissions:
     return Permissions(zone=Zone.OUTSIDE, publish=publish, subscribe=(f"{inbox_prefix(user)}.>",))
 
 
+_EVERY_STREAM: Final = (
+    *(stream.name for stream in STREAMS),
+    *(bucket_stream(bucket) for bucket in BUCKETS),
+    *(object_stream(store) for store in OBJECT_STORES),
+)
+
+
 def _setup() -> Permissions:
     """Makes streams that are missing. It cannot change, empty or remove one."""
     verbs = ("CREATE", "INFO")
     return Permissions(
         zone=Zone.SERVICES,
-        publish=tuple(
-            f"$JS.API.STREAM.{verb}.{name}"
-            for name in (
-                *(stream.name for stream in STREAMS),
-                *(bucket_stream(bucket) for bucket in BUCKETS),
-                *(object_stream(store) for store in OBJECT_STORES),
-            )
-            for verb in verbs
+        publish=(
+            *(f"$JS.API.STREAM.{verb}.{name}" for name in _EVERY_STREAM for verb in verbs),
+            f"$JS.API.STREAM.INFO.{RESTORING.name}",
         ),
         subscribe=(f"{inbox_prefix('setup')}.>",),
+    )
+
+
+def _backup() -> Permissions:
+    """Reads everything that a backup holds, and changes nothing: no consumer, either."""
+    return Permissions(
+        zone=Zone.SERVICES,
+        publish=(
+            *(
+                f"$JS.API.{verb}.{kept.stream}"
+                for kept in CONTENTS
+                for verb in ("STREAM.INFO", "STREAM.SNAPSHOT", "STREAM.MSG.GET", "DIRECT.GET")
+            ),
+            "$JS.SNAPSHOT.ACK.>",
+        ),
+        subscribe=(f"{inbox_prefix('backup')}.>",),
     )
 
 
@@ -296,7 +316,9 @@ def _cli() -> Permissions:
             request("*", "*"),
             system_request("cli", "*", "*"),
             "$SRV.>",
-            f"$JS.{OUTSIDE_DOMAIN}.API.STREAM.INFO.{TICKETS.name}",
+            f"$JS.{OUTSIDE_DOMAIN}.API.INFO",  # these are for `casetrail doctor`
+            f"$JS.{OUTSIDE_DOMAIN}.API.STREAM.INFO.*",
+            f"$JS.{OUTSIDE_DOMAIN}.API.CONSUMER.LIST.*",
             f"$JS.{OUTSIDE_DOMAIN}.API.STREAM.MSG.GET.{DEAD_LETTERS.name}",
             *_follow("cli", ">"),
         ),
@@ -340,6 +362,7 @@ def _follow(user: str, filter_: str, stream: Stream = TICKETS) -> tuple[str, ...
 
 USERS: Final = {
     "setup": _setup(),
+    "backup": _backup(),
     "tickets": _tickets(),
     "access": _access(),
     "intake": _intake(),
@@ -358,3 +381,19 @@ ACCOUNTS_USER: Final = Permissions(
     subscribe=(f"{inbox_prefix(ACCOUNTS_USER_NAME)}.>",),
 )
 """Hands a changed account to the servers; see push.py."""
+
+RESTORE_USER_NAME: Final = "restore"
+RESTORE_USER: Final = Permissions(
+    zone=Zone.SERVICES,
+    publish=(
+        "$JS.API.STREAM.INFO.*",
+        "$JS.API.STREAM.CREATE.*",
+        "$JS.API.STREAM.DELETE.*",
+        "$JS.API.STREAM.RESTORE.*",
+        "$JS.API.STREAM.MSG.GET.*",
+        "$JS.API.DIRECT.GET.*",
+        "$JS.SNAPSHOT.RESTORE.>",
+    ),
+    subscribe=(f"{inbox_prefix(RESTORE_USER_NAME)}.>",),
+)
+"""Fills an empty system. It may delete streams, so its credentials are made for one restore, never kept."""

@@ -39,8 +39,13 @@ def find_binary() -> Path:
     )
 
 
-def configuration(directory: Path, *, port: int, name: str, trust: Trust | None) -> dict[str, Any]:
-    """What nats-server is told, in the JSON that its configuration files may be. No trust: no rules."""
+def configuration(
+    directory: Path, *, port: int, name: str, trust: Trust | None, syncs: bool = True
+) -> dict[str, Any]:
+    """What nats-server is told, in the JSON that its configuration files may be. No trust: no rules.
+
+    Without `syncs`, what it acknowledges is on disk within two minutes only.
+    """
     settings: dict[str, Any] = {
         "server_name": name,
         "host": HOST,
@@ -50,7 +55,7 @@ def configuration(directory: Path, *, port: int, name: str, trust: Trust | None)
         "logtime_utc": True,
         "jetstream": {
             "store_dir": str(directory),
-            "sync_interval": "always",  # an acknowledged event is on disk
+            "sync_interval": "always" if syncs else "2m",  # always: an acknowledged event is on disk
             "max_memory_store": 256 << 20,
         },
     }
@@ -84,12 +89,14 @@ class NatsServer:
         trust: Trust | None,
         on_line: Callable[[str], None],
         inherit: Sequence[int],
+        syncs: bool = True,
     ) -> None:
         self.directory = directory.resolve()
         self.port = port
         self._trust = trust
         self._on_line = on_line
         self._inherit = tuple(inherit)
+        self._syncs = syncs
         self._said: deque[str] = deque(maxlen=20)
         self._launching = True
         self._child: Child
@@ -103,14 +110,16 @@ class NatsServer:
         trust: Trust | None = None,
         on_line: Callable[[str], None] = lambda _line: None,
         inherit: Sequence[int] = (),
+        syncs: bool = True,
     ) -> NatsServer:
         """Start a server and return when it takes clients. Port 0 takes a free one, and keeps it.
 
         `trust`: whose users are let in; without, anybody is. `on_line` gets each line of its log, but for why
-        it did not start, which is raised; `inherit` are file descriptors that it keeps open.
+        it did not start, which is raised; `inherit` are file descriptors that it keeps open. `syncs`: as in
+        `configuration`.
         Raises PortTaken, ServerDidNotStart, FileNotFoundError (no nats-server installed).
         """
-        server = cls(directory, port=port, trust=trust, on_line=on_line, inherit=inherit)
+        server = cls(directory, port=port, trust=trust, on_line=on_line, inherit=inherit, syncs=syncs)
         await server._launch()
         return server
 
@@ -165,7 +174,9 @@ class NatsServer:
         self.directory.mkdir(parents=True, exist_ok=True)
         for left_by_a_crash in self.directory.glob("*.ports"):
             left_by_a_crash.unlink()
-        settings = configuration(self.directory, port=self.port, name=name, trust=self._trust)
+        settings = configuration(
+            self.directory, port=self.port, name=name, trust=self._trust, syncs=self._syncs
+        )
         path = self.directory / "nats.conf"
         path.write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         return path

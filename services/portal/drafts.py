@@ -55,7 +55,11 @@ class DraftAddress:
 
 def page_asked_for(visit: Visit) -> str | None:
     """The page in the query, if it is one by its looks."""
-    page = visit.request.query_params.get("page", "")
+    return page_named(visit.request.query_params.get("page", ""))
+
+
+def page_named(page: str) -> str | None:
+    """A page of a questionnaire by what somebody sent; None: it can be none."""
     return page if _LINK_ID.fullmatch(page) else None
 
 

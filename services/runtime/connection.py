@@ -34,6 +34,11 @@ _QUIET_S: Final = 10.0
 
 _HEADER_LINE: Final = b"NATS/1.0"
 
+_CREDENTIALS_ENDED: Final = re.compile(
+    r"auth(entication|orization) (revoked|expired|violation)", re.IGNORECASE
+)
+"""What the server says to a connection whose credentials were good when it was made."""
+
 _SEED: Final = re.compile(r"SU[A-Z2-7]{56}")
 _CREDS_JWT: Final = re.compile(r"-BEGIN NATS USER JWT-+\s+(\S+)\s")
 _CREDS_SEED: Final = re.compile(rf"-BEGIN USER NKEY SEED-+\s+({_SEED.pattern})\s")
@@ -151,6 +156,15 @@ class _Client(Client):
                 await super().close()
         finally:
             cut_off.cancel()
+
+    async def _process_err(self, err_msg: str) -> None:
+        # The client closes for good. But the file may hold other credentials by now: they were rotated.
+        if self.is_connected and _CREDENTIALS_ENDED.search(err_msg):
+            error = errors.Error(f"nats: {err_msg}")
+            await self._error_cb(error)
+            await self._process_op_err(error)
+            return
+        await super()._process_err(err_msg)
 
     async def _process_headers(self, headers: bytes) -> Any:
         # The log's messages carry the headers of their append, which nobody reads again, and parsing them is

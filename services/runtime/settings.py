@@ -26,7 +26,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.runtime.logs import without_secrets
 
-_OF_THE_COMMAND_LINE = frozenset({"CASETRAIL_DATA", "CASETRAIL_LANG", "CASETRAIL_STREAM_REPLICAS"})
+_OF_THE_COMMAND_LINE = frozenset(
+    {"CASETRAIL_DATA", "CASETRAIL_LANG", "CASETRAIL_NATS_MONITOR_URL", "CASETRAIL_STREAM_REPLICAS"}
+)
 _SCHEMES = frozenset({"nats", "tls"})
 
 

@@ -18,6 +18,7 @@ from contracts.subjects import (
     LIMITS,
     MAIL,
     READ_MARKS,
+    RESTORING,
     SESSIONS,
     STREAMS,
     UPLOADS,
@@ -144,21 +145,29 @@ def object_store_configurations(*, replicas: int) -> list[dict[str, Any]]:
     ]
 
 
+def every_configuration(*, replicas: int) -> list[dict[str, Any]]:
+    """What Casetrail needs, each as the server is told of it."""
+    return [
+        *(configuration(stream, replicas=replicas) for stream in STREAMS),
+        *bucket_configurations(replicas=replicas),
+        *object_store_configurations(replicas=replicas),
+    ]
+
+
 async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
     """Make what is missing; returns, in words, how streams that exist differ from what is needed.
 
     A cluster that has only just been started, and does not know all its servers yet, is given a minute.
 
     Raises:
-        StreamsUnavailable: nobody answers (no JetStream, or no permission), or a stream was refused.
+        StreamsUnavailable: nobody answers (no JetStream, or no permission), or a stream was refused; or a
+            restore has not ended, and what it has not yet restored is not to be made empty.
     """
+    if "error" not in await _info(nc, RESTORING.name):
+        raise StreamsUnavailable("a restore is under way here, or was interrupted: `casetrail restore` again")
     differences: list[str] = []
     deadline = time.monotonic() + _FORMING_S
-    for wanted in (
-        *(configuration(stream, replicas=replicas) for stream in STREAMS),
-        *bucket_configurations(replicas=replicas),
-        *object_store_configurations(replicas=replicas),
-    ):
+    for wanted in every_configuration(replicas=replicas):
         name = wanted["name"]
         while "error" in (answer := await _ensure(nc, wanted)):
             error = answer["error"]
@@ -166,12 +175,7 @@ async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
             if not forming or time.monotonic() > deadline:
                 raise StreamsUnavailable(f"{name}: {error.get('description', error)}")
             await asyncio.sleep(_ASK_AGAIN_S)
-        found = answer["config"]
-        differences += [
-            f"{name}: {key} is {json.dumps(found.get(key))}, it should be {json.dumps(value)}"
-            for key, value in wanted.items()
-            if (found.get(key) or False) != (value or False)  # the server leaves out what is false or 0
-        ]
+        differences += differences_of(wanted, answer["config"])
     return differences
 
 
@@ -180,6 +184,15 @@ async def _ensure(nc: Client, wanted: dict[str, Any]) -> dict[str, Any]:
     if answer.get("error", {}).get("err_code") == _STREAM_NOT_FOUND:
         answer = await _api(nc, f"STREAM.CREATE.{wanted['name']}", wanted)
     return answer
+
+
+def differences_of(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    """In words, how a stream's configuration differs from what is needed."""
+    return [
+        f"{wanted['name']}: {key} is {json.dumps(found.get(key))}, it should be {json.dumps(value)}"
+        for key, value in wanted.items()
+        if (found.get(key) or False) != (value or False)  # the server leaves out what is false or 0
+    ]
 
 
 async def stream_info(nc: Client, stream: Stream, *, domain: str | None = None) -> dict[str, Any]:

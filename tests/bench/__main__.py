@@ -1,4 +1,4 @@
-"""`python -m tests.bench [commands|replica|access|intake|notify|mail_in|portal] [--events N]`."""
+"""`python -m tests.bench [commands|replica|access|intake|notify|mail_in|portal|size] [--events N]`."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from typing import Any
 import uvloop
 
 from services.runtime import logs
-from tests.bench import access, commands, intake, mail_in, notify, portal, replica
+from tests.bench import access, commands, intake, mail_in, notify, portal, replica, size
 
-SUITES = ("commands", "replica", "access", "intake", "notify", "mail_in", "portal")
+SUITES = ("commands", "replica", "access", "intake", "notify", "mail_in", "portal", "size")
 
 
 def main() -> None:
     """Run the suites named, by default all."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("suite", nargs="*", choices=[*SUITES, []], help="default: all")
-    parser.add_argument("--events", type=int, default=1_000_000, help="length of the replica suite's log")
+    parser.add_argument(
+        "--events", type=int, default=1_000_000, help="length of the log of the suites replica and size"
+    )
     options = parser.parse_args()
     logs.configure("console", "warning", "bench")
     print(f"Python {platform.python_version()}, {platform.machine()}\n")
@@ -45,6 +47,8 @@ def _suite(name: str, directory: Path, events: int) -> Coroutine[Any, Any, None]
             return mail_in.run(directory)
         case "access":
             return access.run(directory)
+        case "size":
+            return size.run(directory, events)
         case _:
             return replica.run(directory, events)
 

@@ -50,7 +50,7 @@ async def run(directory: Path, events: int) -> None:
     """Fill a log, then print what following it, rebuilding from it and reading the replica take."""
     async with broker(directory) as (_, nc):
         began = time.perf_counter()
-        numbers = await _fill(nc, events)
+        numbers = await fill(nc, events)
         print(f"a log of {events:,} events of {len(numbers):,} tickets, made in {_since(began):.0f} s")
         raw = await _ordered_consumer(nc, events)
         follow = await _follow(nc, events)
@@ -69,12 +69,15 @@ async def run(directory: Path, events: int) -> None:
         replica.close()
 
 
-async def _fill(nc: Client, events: int) -> list[str]:
-    chance = random.Random(7)
+async def fill(nc: Client, events: int, taken: set[str] | None = None) -> list[str]:
+    """Append the events of tickets; returns their numbers. `taken` are those of tickets that are there."""
+    taken = set() if taken is None else taken
+    begin = len(taken)
+    chance = random.Random(7 + begin)
     numbers: list[str] = []
-    taken: set[str] = set()
     batch: list[tuple[str, bytes]] = []
-    for ticket in range(events // EVENTS_PER_TICKET):
+    end = begin + events // EVENTS_PER_TICKET
+    for ticket in range(begin, end):
         account = f"account-{chance.randrange(ACCOUNTS)}"
         number = next(
             n
@@ -84,7 +87,7 @@ async def _fill(nc: Client, events: int) -> list[str]:
         taken.add(number)
         numbers.append(number)
         batch += _ticket(chance, account, number, ticket)
-        if len(batch) >= BATCH or ticket == events // EVENTS_PER_TICKET - 1:
+        if len(batch) >= BATCH or ticket == end - 1:
             await append_batch(nc, batch)
             batch = []
     return numbers

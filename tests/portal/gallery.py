@@ -18,6 +18,8 @@ import lxml.html  # type: ignore[import-untyped]
 from contracts.client import Attachments
 from contracts.tickets.requests import ReplyToTicket
 from tests.files.samples import PNG
+from tests.portal.desk import DeskSystem
+from tests.portal.filling import send
 from tests.portal.system import ANNA, DANIEL, JAMES, KATARZYNA, System, acting, member, new_id
 
 MAX_PAGES: Final = 120
@@ -30,7 +32,7 @@ PEOPLE: Final[Mapping[str, str | None]] = {
     "auditor": DANIEL,
 }
 
-_LEAVES: Final = re.compile(r"/sign-(?:in|out)|/static/|/attachments/|/language|/live|\.eml$|/raw$")
+_LEAVES: Final = re.compile(r"/sign-(?:in|out)|/assets/|/files/|/live$|/raw$|/html$")
 _VARIES: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9]{10}|[A-Za-z0-9_.-]{20,}|p[a-z2-7]{15}|(?<==)[0-9]+"
 )
@@ -59,8 +61,12 @@ def kind(path: str) -> str:
     return _VARIES.sub("x", parts.path.lower()) + ("?" + "&".join(names) if names else "")
 
 
-async def furnished(system: System) -> str:
-    """Tickets as there are in a lively account; the number of one that has everything."""
+async def furnished(desk: DeskSystem) -> list[Sight]:
+    """Fill a system as a lively one is: tickets, a question half asked, e-mails that wait, a new partner.
+
+    Returns the pages that say most, and those to which no link leads.
+    """
+    system = desk.system
     number = await system.open(
         ANNA,
         title="Rezerwacje z widżetu nie trafiają do kalendarza",
@@ -74,7 +80,27 @@ async def furnished(system: System) -> str:
         other = await system.open(JAMES, title=f"Another question, number {turn}", message="Short.")
         if turn:
             await system.close(KATARZYNA, other)
-    return number
+    await desk.request_of("Nowa Firma", "biuro@nowa-firma.example")
+    await desk.send("Hello, where is my answer?", sender="somebody@partner.example")
+    anna = await system.browser(ANNA)
+    offers = await send(anna, await anna.get("/help"), "/help", {"text": "Nie widać wolnych terminów"})
+    offered = re.search(r'name="questionnaire" value="([^"]+)"', offers.text)
+    assert offered is not None
+    draft = await send(anna, offers, "/help", {"questionnaire": offered[1]})
+    begun = urlsplit(str(draft.url)).path
+    return [
+        Sight("admin", f"/tickets/{number}"),
+        Sight("admin", f"/help?follows={number}"),
+        Sight("admin", begun),
+        Sight("admin", f"{begun}/check"),
+        Sight("agent", f"/desk/tickets/{number}"),
+        Sight("agent", f"/desk/tickets/{other}/reopen"),
+        Sight("auditor", f"/desk/tickets/{number}?as_of=2"),
+        Sight("stranger", "/interest/confirm?token=none"),
+        Sight("stranger", "/invitation?token=none"),
+        Sight("stranger", "/mail/stop?token=none"),
+        *(Sight(who, "/nowhere") for who in PEOPLE),
+    ]
 
 
 async def _reply_with_file(system: System, number: str) -> None:
@@ -98,7 +124,7 @@ async def sights(system: System, also: Iterable[Sight] = ()) -> list[Sight]:
     found: dict[tuple[str, str], Sight] = {}
     for who, email in PEOPLE.items():
         browser = await system.browser(email)
-        starts = ["/", *(sight.path for sight in also if sight.who == who)]
+        starts = [*(sight.path for sight in also if sight.who == who), "/"]
         for sight in await _crawled(browser, who, starts):
             found.setdefault((who, kind(sight.path)), sight)
     return list(found.values())
@@ -117,9 +143,8 @@ async def _crawled(browser: httpx2.AsyncClient, who: str, starts: Iterable[str])
             continue
         at = urlsplit(str(answer.url))
         landed = at.path + (f"?{at.query}" if at.query else "")
-        if answer.status_code == 200:
-            seen.add(kind(landed))
-            pages.append(Sight(who, landed))
+        seen.add(kind(landed))
+        pages.append(Sight(who, landed))
         assert len(pages) < MAX_PAGES, (who, sorted(seen))
         waiting.extend(_links(answer.text, landed))
     return pages

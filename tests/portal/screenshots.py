@@ -14,8 +14,9 @@ from playwright.async_api import Browser
 
 from services.runtime import logs
 from tests.browser import chromium
+from tests.portal.desk import desk_running
 from tests.portal.gallery import PEOPLE, Sight, furnished, sights
-from tests.portal.system import System, running
+from tests.portal.system import System
 
 Scheme = Literal["light", "dark"]
 
@@ -37,9 +38,9 @@ def main() -> None:
 
 async def _write(directory: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="casetrail-screenshots-") as data:
-        async with running(Path(data)) as system, chromium() as chrome:
-            await furnished(system)
-            pages = await sights(system, [Sight(who, "/nowhere") for who in PEOPLE])
+        async with desk_running(Path(data)) as desk, chromium() as chrome:
+            system = desk.system
+            pages = await sights(system, await furnished(desk))
             written = 0
             for who, width, scheme, language in itertools.product(PEOPLE, WIDTHS, SCHEMES, LANGUAGES):
                 ours = [sight for sight in pages if sight.who == who]

@@ -11,10 +11,10 @@ from axe_playwright_python.async_playwright import Axe  # type: ignore[import-un
 from playwright.async_api import Browser, Page
 
 from tests.browser import chromium
+from tests.portal.desk import DeskSystem
 from tests.portal.gallery import PEOPLE, Sight, furnished, sights
-from tests.portal.system import System
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900), pytest.mark.pages]
 
 RULES: Final = {
     "runOnly": {
@@ -40,7 +40,8 @@ _NEXT: Final = """() => {
 }"""
 _LEFT: Final = """() => [...document.querySelectorAll(
         'a[href], button, input:not([type=hidden]), select, textarea, summary, [tabindex="0"]')]
-    .filter(e => !e.disabled && !e.dataset.reached && e.checkVisibility({visibilityProperty: true})
+    .filter(e => !e.disabled && e.tabIndex >= 0 && !e.dataset.reached
+        && e.checkVisibility({visibilityProperty: true})
         && !(e.type === 'radio'
             && document.querySelector(`input[name="${CSS.escape(e.name)}"][data-reached]`)))
     .map(e => e.outerHTML.slice(0, 120))"""
@@ -53,24 +54,23 @@ async def chrome() -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def pages(system: System) -> list[Sight]:
-    await furnished(system)
-    return await sights(system, [Sight(who, "/nowhere") for who in PEOPLE])
+async def pages(desk: DeskSystem) -> list[Sight]:
+    return await sights(desk.system, await furnished(desk))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: f"{way['language']}-{way['color_scheme']}")
 async def test_no_page_breaks_a_rule(
-    system: System, chrome: Browser, pages: list[Sight], way: dict[str, Any]
+    desk: DeskSystem, chrome: Browser, pages: list[Sight], way: dict[str, Any]
 ) -> None:
     broken: list[str] = []
     for who, email in PEOPLE.items():
-        context = await system.person(chrome, email, **way)
+        context = await desk.system.person(chrome, email, **way)
         page = await context.new_page()
         for sight in (each for each in pages if each.who == who):
             await page.goto(sight.path)
             broken += [f"{sight.name}: {problem}" for problem in await _problems(page)]
         await context.close()
-    assert broken == []
+    assert "\n".join(broken) == ""
 
 
 async def _problems(page: Page) -> list[str]:
@@ -83,26 +83,30 @@ async def _problems(page: Page) -> list[str]:
 
 
 async def test_everything_is_reached_by_the_keyboard_and_shows_that_it_is(
-    system: System, chrome: Browser, pages: list[Sight]
+    desk: DeskSystem, chrome: Browser, pages: list[Sight]
 ) -> None:
     missed: list[str] = []
     for who, email in PEOPLE.items():
-        context = await system.person(chrome, email, viewport={"width": 1280, "height": 900})
+        context = await desk.system.person(chrome, email, viewport={"width": 1280, "height": 900})
         page = await context.new_page()
         for sight in (each for each in pages if each.who == who):
             await page.goto(sight.path)
             missed += [f"{sight.name}: {problem}" for problem in await _missed(page)]
         await context.close()
-    assert missed == []
+    assert "\n".join(missed) == ""
 
 
 async def _missed(page: Page) -> list[str]:
     problems: list[str] = []
-    for _ in range(200):
+    ends = 0  # a page may begin in its middle: at an error
+    for _ in range(300):
         await page.keyboard.press("Tab")
         at = await page.evaluate(_NEXT)
         if at is None:
-            break
+            ends += 1
+            if ends == 2:
+                break
+            continue
         if not at["seen"]:
             problems.append(f"shows no focus: {at['what']}")
     else:

@@ -242,6 +242,7 @@ async def test_an_account_is_made_of_a_request(desk: DeskSystem) -> None:
     )
     assert (shown_.account, shown_.email, shown_.role) == (account, email, "admin")
     assert email in (await katarzyna.get(f"/desk/accounts/{account}")).text
+    await desk.sent.until(lambda: email in [recipient for recipient, _ in desk.sent.taken])
 
 
 async def test_only_requests_of_new_partners_become_accounts(desk: DeskSystem) -> None:

@@ -23,7 +23,7 @@ HTML = (
 
 def waiting(page: httpx2.Response) -> int:
     """How many wait, as the navigation says."""
-    found = re.search(r'class="count">(\d+)<', page.text)
+    found = re.search(r'class="places__count">(\d+)<', page.text)
     return int(found[1]) if found else 0
 
 
@@ -100,6 +100,7 @@ async def test_a_closed_ticket_takes_no_email(desk: DeskSystem) -> None:
     assert "Open it again first" in (await katarzyna.get(path, params={"number": number})).text
     refused = await katarzyna.post(path, data={"number": number, "command_id": new_id()})
     assert refused.status_code == 422
+    assert f"Ticket {shown(number)} is closed and takes no replies." in refused.text
     assert (await desk.system.ticket(number)).revision == 2
 
 

@@ -15,10 +15,10 @@ import pytest_asyncio
 from nats.aio.client import Client
 
 from contracts.subjects import DRAFTS, INTERESTS, STREAMS, bucket_stream
+from tests.portal.desk import DeskSystem
 from tests.portal.gallery import PEOPLE, Sight, furnished, kind, sights
-from tests.portal.system import System
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900), pytest.mark.pages]
 
 MARK: Final = "x7q"
 MARKUP: Final = f"<script>{MARK}()</script>\"'><img src=x onerror={MARK}()>{{{{7*7}}}}${{7*7}}"
@@ -49,15 +49,15 @@ class Form:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def everybody(system: System) -> dict[str, httpx2.AsyncClient]:
-    return {who: await system.browser(email) for who, email in PEOPLE.items()}
+async def everybody(desk: DeskSystem) -> dict[str, httpx2.AsyncClient]:
+    return {who: await desk.system.browser(email) for who, email in PEOPLE.items()}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def forms(system: System, everybody: dict[str, httpx2.AsyncClient]) -> list[Form]:
-    await furnished(system)
+async def forms(desk: DeskSystem, everybody: dict[str, httpx2.AsyncClient]) -> list[Form]:
+    lively = await furnished(desk)
     found: dict[tuple[str, str, tuple[str, ...]], Form] = {}
-    for sight in await sights(system):
+    for sight in await sights(desk.system, lively):
         page = await everybody[sight.who].get(sight.path)
         for form in _forms(sight, page.text):
             found.setdefault((form.who, kind(form.action), form.filled), form)
@@ -66,8 +66,8 @@ async def forms(system: System, everybody: dict[str, httpx2.AsyncClient]) -> lis
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def root(system: System) -> Client:
-    return await system.connect("root")
+async def root(desk: DeskSystem) -> Client:
+    return await desk.system.connect("root")
 
 
 def _forms(sight: Sight, html: str) -> Iterator[Form]:
@@ -115,7 +115,7 @@ async def test_hostile_text_in_any_field_has_a_clear_answer_and_is_not_stored_wh
             problem = _wrong(answer, refused_but_stored=before != await _stored(root))
             if problem is not None:
                 problems.append(f"{form.who} {form.action} {name}: {what}: {problem}")
-    assert problems == []
+    assert "\n".join(problems) == ""
 
 
 async def _post(browser: httpx2.AsyncClient, form: Form, body: bytes, **headers: str) -> httpx2.Response:
@@ -162,15 +162,15 @@ async def test_forms_from_elsewhere_and_of_other_kinds_are_refused(
             answer = await _post(everybody[form.who], form, content, **{"content-type": content_type})
             if answer.status_code >= 500 or "Traceback" in answer.text:
                 problems.append(f"{form.action} {content_type}: {answer.status_code}")
-        if await _stored(root) != before:
+        if form.filled and await _stored(root) != before:  # else an empty form says all there is to say
             problems.append(f"{form.action}: something was stored")
-    assert problems == []
+    assert "\n".join(problems) == ""
 
 
 async def test_nobody_gets_anywhere_with_somebody_elses_session_or_none(
-    system: System, forms: list[Form], root: Client
+    desk: DeskSystem, forms: list[Form], root: Client
 ) -> None:
-    stranger = await system.browser()
+    stranger = await desk.system.browser()
     problems: list[str] = []
     before = await _stored(root)
     for form in forms:
@@ -184,4 +184,4 @@ async def test_nobody_gets_anywhere_with_somebody_elses_session_or_none(
         if answer.status_code not in {302, 303, 401, 403, 404, 422, 400}:
             problems.append(f"{form.action}: {answer.status_code}")
     assert await _stored(root) == before
-    assert problems == []
+    assert "\n".join(problems) == ""

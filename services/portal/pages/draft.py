@@ -25,6 +25,7 @@ from services.portal.drafts import (
     DRAFT_SUBMITTED,
     DraftAddress,
     page_asked_for,
+    page_named,
     read_draft,
 )
 from services.portal.failures import UNAVAILABLE
@@ -121,7 +122,7 @@ async def back(visit: Visit) -> Response:
     """To the page before. It overwrites nothing, so it needs no revision of who asks."""
     address = DraftAddress.of(visit)
     form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
-    page = forms.text(form, "page") or None
+    page = page_named(forms.text(form, "page"))
     draft = await read_draft(visit, address)
     asked = requests.GoBack(
         command_id=forms.new_command_id(),
@@ -157,8 +158,8 @@ async def discard(visit: Visit) -> Response:
 
 
 async def _answered(visit: Visit, address: DraftAddress, form: FormData) -> Response:
-    page = forms.text(form, "page")
-    draft = await read_draft(visit, address, page or None)
+    page = page_named(forms.text(form, "page"))
+    draft = await read_draft(visit, address, page)
     if draft.page is None or draft.page.link_id != page:
         return visit.render("draft_gone.html", status=409, typed=_typed(form), ticket=None, address=address)
     sent = _Sent(

@@ -15,7 +15,7 @@ from contracts.access.roles import Permission
 from contracts.client import NotFound, RequestFailed, ServiceFault, ServiceUnavailable
 from contracts.notify import requests
 from contracts.notify.requests import RawChunk, ReceivedRecord
-from contracts.number import is_number, spelled
+from contracts.number import is_number, shown, spelled
 from contracts.tickets import requests as tickets
 from contracts.tickets.requests import Ticket, TicketStatus
 from services.portal import forms
@@ -167,6 +167,8 @@ async def _chosen(visit: Visit, ticket: Ticket) -> Response:
 
 async def _page(visit: Visit, problems: Problems | None = None, number: str | None = None) -> Response:
     record = await _record(visit)
+    if number is None:
+        number = "" if record.mail.ticket is None else shown(record.mail.ticket)
     return visit.render(
         "desk/mail.html",
         status=422 if problems else 200,
@@ -176,7 +178,7 @@ async def _page(visit: Visit, problems: Problems | None = None, number: str | No
         address=f"{BASE}/received/{record.mail.received}",
         may_settle=record.mail.waits and visit.person.may(Permission.MAIL_MANAGE),
         may_put=visit.person.may(Permission.TICKET_REPLY),
-        number=number if number is not None else record.mail.ticket or "",
+        number=number,
         problems=problems.by_field if problems else {},
         command=forms.new_command_id(),
     )

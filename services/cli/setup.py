@@ -13,7 +13,10 @@ def setup(
     replicas: Annotated[
         int,
         typer.Option(
-            min=1, max=5, envvar="CASETRAIL_STREAM_REPLICAS", help="Servers that keep a copy of each stream."
+            min=1,
+            max=5,
+            envvar="CASETRAIL_STREAM_REPLICAS",
+            help="Servers that keep a copy of each stream: 1, or 3 in a cluster.",
         ),
     ] = 1,
 ) -> None:

@@ -50,7 +50,13 @@ class IdentitySettings(RuntimeSettings):
         default=DEFAULT_PORT,
         ge=0,
         le=65535,
-        description="Port of the development provider, on 127.0.0.1; 0 takes any free one and logs it.",
+        description="Port of the development provider; 0 takes any free one and logs it.",
+    )
+    identity_host: str = Field(
+        default=HOST,
+        min_length=1,
+        description="Address that it listens on: another than this machine's own only inside a container. "
+        "Browsers and services reach it on 127.0.0.1 all the same.",
     )
 
     @field_validator("env")
@@ -67,13 +73,13 @@ def issuer(port: int) -> str:
 
 
 @contextmanager
-def provider(port: int, people: Sequence[DemoPerson] = PEOPLE) -> Iterator[int]:
+def provider(port: int, people: Sequence[DemoPerson] = PEOPLE, *, host: str = HOST) -> Iterator[int]:
     """A development provider in threads of this process while the body runs; yields its port.
 
     Raises:
         SettingsInvalid: the port is taken.
     """
-    with _listen(port) as listener:
+    with _listen(host, port) as listener:
         bound: int = listener.getsockname()[1]
         server = _server(listener, _application(people))
         serving = threading.Thread(target=server.serve_forever, args=(LOOK_EVERY_S,), name=NAME)
@@ -102,7 +108,7 @@ async def _run(settings: IdentitySettings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     health = Health(CollectorRegistry())
-    with provider(settings.identity_port) as port:
+    with provider(settings.identity_port, host=settings.identity_host) as port:
         health.add_check(NAME, _well)
         await health.start(settings.health_host, settings.health_port)
         log.info("service.ready", issuer=issuer(port))
@@ -175,15 +181,15 @@ def _server(listener: socket.socket, application: Any) -> BaseWSGIServer:
     return make_server(HOST, 0, application, threaded=True, request_handler=_Quiet, fd=listener.fileno())
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen()
     except OSError as error:
         listener.close()
-        rule = f"cannot listen on {HOST}: {error.strerror}; choose another, or 0 for any free port"
+        rule = f"cannot listen on {host}: {error.strerror}; choose another, or 0 for any free port"
         raise SettingsInvalid(problem("CASETRAIL_IDENTITY_PORT", port, rule)) from None
     return listener
 

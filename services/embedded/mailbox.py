@@ -2,8 +2,9 @@
 
     <data>/mail/<moment>-<recipient>.eml
 
-It passes nothing on, listens on this machine only, and does not start in production. A page shows each
-person's inbox (`services.embedded.inbox`); what is answered there goes to the server that takes answers.
+It passes nothing on, listens on this machine only unless told otherwise, and does not start in production.
+A page shows each person's inbox (`services.embedded.inbox`); what is answered there goes to the server that
+takes answers.
 """
 
 from __future__ import annotations
@@ -46,12 +47,17 @@ class MailboxSettings(RuntimeSettings):
     env: Literal["production", "development"] = Field(
         default="production", description="The mail server starts only if this is `development`."
     )
-    mailbox_port: int = Field(default=0, ge=0, le=65535, description="SMTP port on 127.0.0.1.")
+    mailbox_host: str = Field(
+        default=HOST,
+        min_length=1,
+        description="Address that it listens on: another than this machine's own only inside a container.",
+    )
+    mailbox_port: int = Field(default=0, ge=0, le=65535, description="SMTP port.")
     mailbox_http_port: int = Field(
         default=0,
         ge=0,
         le=65535,
-        description="Port of the page of the inboxes, on 127.0.0.1; 0 takes any free one and logs it.",
+        description="Port of the page of the inboxes; 0 takes any free one and logs it.",
     )
     mailbox_answers_host: str | None = Field(
         default=None, description="SMTP server that takes what is answered on the page; unset: nothing does."
@@ -142,18 +148,20 @@ async def _run(settings: MailboxSettings) -> None:
     smtp = partial(
         SMTP, Keeper(settings.data_dir), data_size_limit=MAX_BYTES, enable_SMTPUTF8=True, hostname="localhost"
     )
-    server = await loop.create_server(smtp, HOST, settings.mailbox_port, reuse_address=True)
+    server = await loop.create_server(smtp, settings.mailbox_host, settings.mailbox_port, reuse_address=True)
     health = Health(CollectorRegistry())
     health.add_check(NAME, _well)
     try:
         async with served(
-            application(settings.data_dir, settings.answers), settings.mailbox_http_port
+            application(settings.data_dir, settings.answers),
+            settings.mailbox_http_port,
+            host=settings.mailbox_host,
         ) as page:
             await health.start(settings.health_host, settings.health_port)
             log.info(
                 "service.ready",
                 port=server.sockets[0].getsockname()[1],
-                page=f"http://{HOST}:{page}",
+                page=f"http://{settings.mailbox_host}:{page}",
                 directory=str(settings.data_dir),
             )
             await stop.wait()

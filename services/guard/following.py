@@ -1,4 +1,9 @@
-"""Keeping the picture equal to the access log, and knowing how old it is."""
+"""Keeping the picture equal to the access log, and knowing how old it is.
+
+That the consumer is alive says nothing of that: in a cluster it may be on a server that lags, or is cut off
+from the others, and knows as little of what it misses. So the stream's leader is asked, twice a second, where
+the log ends. A leader that is cut off itself gives up within some 20 s, which bounds what is not noticed.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +18,17 @@ from nats.aio.client import Client
 from nats.nuid import NUID
 from pydantic_core import from_json
 
-from contracts.follow import Batch, Follower, FollowError, Message
+from contracts.follow import Follower, FollowError, Message
 from contracts.subjects import ACCESS, consumer_names
+from services.runtime.cancel import cancel
 from services.runtime.errors import Unavailable
-from services.runtime.streams import StreamsUnavailable, stream_info
+from services.runtime.streams import StreamsUnavailable, replicated, stream_info
 
 _RETRY_S: Final = 0.5
+_ASK_EVERY_S: Final = 0.5
+_LAG_S: Final = 3.0
+"""How long a server of a cluster is given to hear who leads the stream now, or to catch up with it."""
 _LOOK_EVERY_S: Final = 0.1
-"""How much older than it is the picture may be taken for: a sign of life is not noticed sooner than this."""
 
 _AT_ONCE: Final = 2000
 """Events taken in before other tasks have a turn: about ten milliseconds."""
@@ -65,6 +73,8 @@ class Following:
         self.position = 0
         """The position up to which the picture holds everything."""
         self._complete_at: float | None = None
+        self._told = (0.0, 0)
+        """When the leader was asked last, and where the log ended then."""
         self._created: str | None = None
         self._moved = asyncio.Event()
         self._caught_up = asyncio.Event()
@@ -122,7 +132,7 @@ class Following:
                 await asyncio.sleep(_RETRY_S)
 
     async def _follow(self) -> None:
-        await self._check_origin()
+        await self._ask()
         task = cast("asyncio.Task[None]", asyncio.current_task())
         lost: list[str] = []
         follower = Follower(
@@ -136,33 +146,60 @@ class Following:
             domain=self._domain,
             on_lost=lost.append,
         )
-        async with contextlib.aclosing(follower.batches(wait_s=_LOOK_EVERY_S)) as batches:
-            async for batch in batches:
-                if task.cancelling():  # and `asyncio.wait_for` of Python 3.11, within nats-py, swallowed it
-                    raise asyncio.CancelledError
-                if lost:  # the broker may have come back with another log
-                    log.info("access.consumer_lost", reason=lost[-1])
-                    lost.clear()
-                    await self._check_origin()
-                await self._take_in(batch)
+        asking = asyncio.create_task(self._ask_again_and_again())
+        try:
+            async with contextlib.aclosing(follower.batches(wait_s=_LOOK_EVERY_S)) as batches:
+                async for batch in batches:
+                    if task.cancelling():  # and `asyncio.wait_for` of Python 3.11, in nats-py, swallowed it
+                        raise asyncio.CancelledError
+                    if asking.done():
+                        asking.result()
+                    if lost:  # the broker may have come back with another log
+                        log.info("access.consumer_lost", reason=lost[-1])
+                        lost.clear()
+                        await self._ask()
+                    await self._take_in(batch.messages)
+        finally:
+            await cancel([asking])
 
-    async def _check_origin(self) -> None:
-        about = await stream_info(self._nc, ACCESS, domain=self._domain)
-        created = str(about["created"])
-        if self._created not in (None, created) or self.position > int(about["state"]["last_seq"]):
-            raise AccessLogReplaced(f"{ACCESS.name} is another stream than before")
+    async def _ask_again_and_again(self) -> None:
+        while True:
+            await asyncio.sleep(_ASK_EVERY_S)
+            with contextlib.suppress(StreamsUnavailable):  # the picture gets older
+                await self._ask()
+
+    async def _ask(self) -> None:
+        """Raises AccessLogReplaced, StreamsUnavailable."""
+        deadline = time.monotonic() + _LAG_S
+        while True:
+            position, asked_at = self.position, time.monotonic()
+            about = await stream_info(self._nc, ACCESS, domain=self._domain)
+            created, end = str(about["created"]), int(about["state"]["last_seq"])
+            lags = replicated(about) and time.monotonic() < deadline
+            if self._created not in (None, created) or (position > end and not lags):
+                raise AccessLogReplaced(f"{ACCESS.name} is another stream than before")
+            if position <= end:
+                break
+            await asyncio.sleep(_LAG_S / 10)
         self._created = created
+        self._told = asked_at, end
+        self._note_if_complete()
 
-    async def _take_in(self, batch: Batch) -> None:
-        for start in range(0, len(batch.messages), _AT_ONCE):
+    async def _take_in(self, messages: Sequence[Message]) -> None:
+        for start in range(0, len(messages), _AT_ONCE):
             if start:
                 await asyncio.sleep(0)
-            self._apply(batch.messages[start : start + _AT_ONCE])
-        if batch.pending == 0:
-            self._complete_at = time.monotonic() - batch.silent_s
-            if not self._caught_up.is_set():
-                log.info("access.caught_up", position=self.position)
-                self._caught_up.set()
+            self._apply(messages[start : start + _AT_ONCE])
+        self._note_if_complete()
+
+    def _note_if_complete(self) -> None:
+        asked_at, end = self._told
+        if self.position < end:
+            return
+        self._complete_at = asked_at
+        if not self._caught_up.is_set():
+            log.info("access.caught_up", position=self.position)
+            self._caught_up.set()
 
     def _apply(self, messages: Sequence[Message]) -> None:
         changed: set[str] = set()

@@ -6,6 +6,8 @@ which commands it has seen, and that a decision is at most one fact.
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +28,9 @@ MAX_TRIES: Final = 50
 
 MAX_UNANSWERED: Final = 3
 """Appends without an answer, or refused for want of space, before the caller is told so."""
+
+_FIRST_WAIT_S: Final = 0.004
+_LONGEST_WAIT_S: Final = 0.25
 
 log = structlog.get_logger()
 
@@ -177,7 +182,7 @@ class AggregateCommands(Generic[StateT, FactT]):
                 loaded = Loaded(None, 0)
             fresh = False
             unanswered = 0
-            for _ in range(MAX_TRIES):
+            for tried in range(MAX_TRIES):
                 loaded = loaded or await self.loaded(aggregate_id)
                 try:
                     facts = decide(loaded.state)
@@ -195,11 +200,14 @@ class AggregateCommands(Generic[StateT, FactT]):
                     return await self._append(aggregate_id, loaded, facts[0], record)
                 except Conflict as conflict:
                     self._cache.forget(aggregate_id)
+                    if conflict.position is None:  # somebody else's append is on its way to the other servers
+                        await _wait_a_moment(tried)
                     await self.catch_up(conflict.position)
                 except LogUnavailable as unavailable:
                     # It may be in the log or not: the next decision, on the log as it is, will tell.
                     log.warning("commands.append_unanswered", reason=str(unavailable))
                     self._cache.forget(aggregate_id)
+                    await _wait_a_moment(tried)
                     await self.catch_up()
                     fresh = False
                     unanswered += 1
@@ -282,3 +290,8 @@ class AggregateCommands(Generic[StateT, FactT]):
             )
             row = cursor.fetchone()
             return int(row["rowid"]), bytes(row["state"])
+
+
+async def _wait_a_moment(tried: int) -> None:
+    longest_s = min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(tried, 10))
+    await asyncio.sleep(random.uniform(longest_s / 2, longest_s))  # noqa: S311  # spreads load, guards nothing

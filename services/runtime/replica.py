@@ -17,7 +17,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import structlog
 from eventsourcing.persistence import (
@@ -35,7 +35,7 @@ from contracts.follow import Follower, FollowError, Message
 from contracts.subjects import Stream
 from services.runtime.errors import Unavailable
 from services.runtime.recorder import Document, PositionRecorder, View
-from services.runtime.streams import StreamsUnavailable, stream_info
+from services.runtime.streams import StreamsUnavailable, replicated, stream_info
 
 MAX_APPLIED_AT_ONCE: Final = 8000
 """Events in one transaction: what a reader may have to wait for during a rebuild stays short."""
@@ -44,6 +44,8 @@ _MAX_REVISION: Final = 2**31 - 1
 _READERS: Final = 6
 _RETRY_S: Final = 0.5
 _CUT_OFF_AFTER_S: Final = 5.0
+_LAG_S: Final = 3.0
+"""How long a server of a cluster is given to hear who leads the stream now, or to catch up with it."""
 
 ReadT = TypeVar("ReadT")
 
@@ -79,13 +81,14 @@ class Replica:
         self._stream = stream
         self._view = view
         self._on_documents = on_documents
-        self._consumer = f"{user}-{NUID().next().decode()}"
+        self._user = user
         self.path = directory / f"{stream.name.lower()}-{view.version}.sqlite"
         self.position = 0
         """The position up to which the replica holds everything."""
         self.pending: int | None = None
         """Events that the stream held beyond it when last heard of; None before the first word."""
         self._heard_at = 0.0
+        self._end = 0  # of the log, as its leader said when following began
         self._caught_up = asyncio.Event()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
         self._lost = False
@@ -137,12 +140,13 @@ class Replica:
         Raises:
             ReplicaSpoiled: it is not, and answers were given from the file already.
         """
-        about = await stream_info(self._nc, self._stream)
+        about = await self._about_the_stream()
         created = str(about["created"])
+        self._end = int(about["state"]["last_seq"])
         with self._datastore.transaction(commit=False) as cursor:
             cursor.execute("SELECT created FROM made_from")
             row = cursor.fetchone()
-        if (row is not None and row["created"] != created) or self.position > int(about["state"]["last_seq"]):
+        if (row is not None and row["created"] != created) or self.position > self._end:
             if self._caught_up.is_set():
                 raise ReplicaSpoiled(f"{self._stream.name} is another stream than before")
             log.warning("replica.of_another_stream", path=str(self.path), position=self.position)
@@ -151,6 +155,16 @@ class Replica:
             cursor.execute(
                 "INSERT INTO made_from SELECT ? WHERE NOT EXISTS (SELECT 1 FROM made_from)", (created,)
             )
+
+    async def _about_the_stream(self) -> dict[str, Any]:
+        """As `stream_info`, but not from a server of a cluster that does not know the log's end any more."""
+        deadline = time.monotonic() + _LAG_S
+        while True:
+            about = await stream_info(self._nc, self._stream)
+            lags = self.position > int(about["state"]["last_seq"]) and replicated(about)
+            if not lags or time.monotonic() > deadline:
+                return about
+            await asyncio.sleep(_LAG_S / 10)
 
     def _check_continuation(self, message: Message) -> None:
         """Raises ReplicaSpoiled if the log has another event at the replica's position than the replica.
@@ -188,7 +202,8 @@ class Replica:
             self._nc,
             self._stream.name,
             self._stream.filter,
-            names=[self._consumer],
+            # A new name each time: the server that would have to give the old one back may be gone.
+            names=[f"{self._user}-{NUID().next().decode()}"],
             after=max(0, self.position - 1),  # the last event that is here comes again, to be compared
             on_lost=self._note_loss,
         )
@@ -207,6 +222,8 @@ class Replica:
                 for start in range(0, len(messages), MAX_APPLIED_AT_ONCE):
                     await self._apply(messages[start : start + MAX_APPLIED_AT_ONCE])
                 self._heard_at = time.monotonic()
+                if pending == 0 and self.position < self._end:
+                    pending = self._end - self.position  # the server that sends them lags behind the leader
                 if self.pending != 0 and pending == 0:
                     log.info(
                         "replica.caught_up",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from typing import Any, Final
 
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from contracts.subjects import (
@@ -25,7 +28,13 @@ from contracts.subjects import (
 )
 
 _API_TIMEOUT_S: Final = 10.0
+_INFO_WITHIN_S: Final = 9.0
+"""Longer than a cluster takes to elect a stream's leader (4 to 9 s), shorter than a request may take."""
+_ASK_AGAIN_S: Final = 0.5
+_FORMING_S: Final = 60.0
 _STREAM_NOT_FOUND: Final = 10059
+_NO_PEERS: Final = 10005
+_NOT_NOW: Final = 503
 
 
 class StreamsUnavailable(Exception):
@@ -148,6 +157,8 @@ def every_configuration(*, replicas: int) -> list[dict[str, Any]]:
 async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
     """Make what is missing; returns, in words, how streams that exist differ from what is needed.
 
+    A cluster that has only just been started, and does not know all its servers yet, is given a minute.
+
     Raises:
         StreamsUnavailable: nobody answers (no JetStream, or no permission), or a stream was refused; or a
             restore has not ended, and what it has not yet restored is not to be made empty.
@@ -155,15 +166,23 @@ async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
     if "error" not in await _api(nc, f"STREAM.INFO.{RESTORING.name}", {}):
         raise StreamsUnavailable("a restore is under way here, or was interrupted: `casetrail restore` again")
     differences: list[str] = []
+    deadline = time.monotonic() + _FORMING_S
     for wanted in every_configuration(replicas=replicas):
-        name = wanted["name"]
-        answer = await _api(nc, f"STREAM.INFO.{name}", {})
-        if answer.get("error", {}).get("err_code") == _STREAM_NOT_FOUND:
-            answer = await _api(nc, f"STREAM.CREATE.{name}", wanted)
-        if "error" in answer:
-            raise StreamsUnavailable(f"{name}: {answer['error'].get('description', answer['error'])}")
+        while "error" in (answer := await _ensure(nc, wanted)):
+            error = answer["error"]
+            forming = error.get("code") == _NOT_NOW or error.get("err_code") == _NO_PEERS
+            if not forming or time.monotonic() > deadline:
+                raise StreamsUnavailable(f"{wanted['name']}: {error.get('description', error)}")
+            await asyncio.sleep(_ASK_AGAIN_S)
         differences += differences_of(wanted, answer["config"])
     return differences
+
+
+async def _ensure(nc: Client, wanted: dict[str, Any]) -> dict[str, Any]:
+    answer = await _info(nc, wanted["name"])
+    if answer.get("error", {}).get("err_code") == _STREAM_NOT_FOUND:
+        answer = await _api(nc, f"STREAM.CREATE.{wanted['name']}", wanted)
+    return answer
 
 
 def differences_of(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
@@ -176,23 +195,65 @@ def differences_of(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
 
 
 async def stream_info(nc: Client, stream: Stream, *, domain: str | None = None) -> dict[str, Any]:
-    """What the stream's leader says of it (`STREAM.INFO`). `domain`: it is another NATS account's.
+    """What the stream's leader says of it (`STREAM.INFO`); while a cluster elects one, waits for it.
+
+    A server that was frozen may take itself for the leader for a moment when it goes on, and tell what was
+    true then. What it says may be older than the log, never something that the log did not hold.
+    `domain`: the stream is another NATS account's.
 
     Raises:
         StreamsUnavailable: it does not exist, or nobody answers.
     """
-    answer = await _api(nc, f"STREAM.INFO.{stream.name}", {}, domain)
+    answer = await _info(nc, stream.name, domain)
     if "error" in answer:
         raise StreamsUnavailable(f"{stream.name}: {answer['error'].get('description', answer['error'])}")
     return answer
 
 
-async def _api(nc: Client, verb: str, body: dict[str, Any], domain: str | None = None) -> dict[str, Any]:
+def replicated(about: dict[str, Any]) -> bool:
+    """Whether, as `stream_info` told, the stream is on several servers, of which some may lag."""
+    return bool(about.get("cluster", {}).get("replicas"))
+
+
+async def _info(nc: Client, name: str, domain: str | None = None) -> dict[str, Any]:
+    """Asks again every half second, while also waiting for earlier answers.
+
+    A request that is sent while there is no leader is lost, not kept until there is one.
+    """
     api = "$JS.API" if domain is None else f"$JS.{domain}.API"
+    deadline = time.monotonic() + _INFO_WITHIN_S
+    asking: set[asyncio.Task[Msg]] = set()
     try:
-        reply = await nc.request(f"{api}.{verb}", json.dumps(body).encode(), timeout=_API_TIMEOUT_S)
+        while (left_s := deadline - time.monotonic()) > 0:
+            if nc.is_connected or not asking:  # else they would only pile up in the connection's buffer
+                asking.add(asyncio.create_task(nc.request(f"{api}.STREAM.INFO.{name}", timeout=left_s)))
+            done, asking = await asyncio.wait(
+                asking, timeout=min(_ASK_AGAIN_S, left_s), return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                try:
+                    answer: dict[str, Any] = json.loads(task.result().data)
+                except (TimeoutError, OSError, NatsError) as error:
+                    raise _unanswered(f"STREAM.INFO.{name}", error) from error
+                if answer.get("error", {}).get("code") != _NOT_NOW:
+                    return answer
+            if done:
+                await asyncio.sleep(min(_ASK_AGAIN_S, left_s))
+    finally:
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+    raise _unanswered(f"STREAM.INFO.{name}", TimeoutError())
+
+
+async def _api(nc: Client, verb: str, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        reply = await nc.request(f"$JS.API.{verb}", json.dumps(body).encode(), timeout=_API_TIMEOUT_S)
     except (TimeoutError, OSError, NatsError) as error:
-        reason = f"{verb}: no answer, or no permission to ask ({type(error).__name__})"
-        raise StreamsUnavailable(reason) from error
+        raise _unanswered(verb, error) from error
     answer: dict[str, Any] = json.loads(reply.data)
     return answer
+
+
+def _unanswered(verb: str, error: BaseException) -> StreamsUnavailable:
+    return StreamsUnavailable(f"{verb}: no answer, or no permission to ask ({type(error).__name__})")

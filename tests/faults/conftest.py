@@ -10,9 +10,10 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import nats
@@ -41,8 +42,8 @@ Document = dict[str, Any]
 class Service:
     """The ticket service as a process of its own, which keeps its replica between its lives."""
 
-    def __init__(self, url: str, directory: Path) -> None:
-        self._url = url
+    def __init__(self, url: str, directory: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._settings = {"CASETRAIL_NATS_URL": url, **settings}
         self.directory = directory
         self._process: asyncio.subprocess.Process | None = None
         self._log = directory.with_suffix(".log")
@@ -51,7 +52,7 @@ class Service:
         """Returns when it answers requests."""
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("CASETRAIL_")},
-            "CASETRAIL_NATS_URL": self._url,
+            **self._settings,
             "CASETRAIL_DATA_DIR": str(self.directory),
         }
         begin = self._log.stat().st_size if self._log.exists() else 0

@@ -26,13 +26,13 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def served(application: Starlette, port: int) -> AsyncIterator[int]:
-    """Serves on this machine only while the body runs; yields the port, which the system chose if it was 0.
+async def served(application: Starlette, port: int, *, host: str = HOST) -> AsyncIterator[int]:
+    """Serves while the body runs; yields the port, which the system chose if it was 0.
 
     Raises:
         SettingsInvalid: the port is taken.
     """
-    listener = _listen(port)
+    listener = _listen(host, port)
     config = uvicorn.Config(
         application,
         lifespan="off",
@@ -55,15 +55,15 @@ async def served(application: Starlette, port: int) -> AsyncIterator[int]:
         await serving
 
 
-def _listen(port: int) -> socket.socket:
+def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket()
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
+        listener.bind((host, port))
         listener.listen()
     except OSError as error:
         listener.close()
-        rule = f"cannot listen on {HOST}: {error.strerror}; choose another, or 0 for any free port"
+        rule = f"cannot listen on {host}: {error.strerror}; choose another, or 0 for any free port"
         raise SettingsInvalid(problem("CASETRAIL_MAILBOX_HTTP_PORT", port, rule)) from None
     listener.setblocking(False)
     return listener

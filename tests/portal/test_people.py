@@ -48,8 +48,11 @@ async def wish(system: System, email: str) -> Any:
 async def wished(system: System, email: str, tickets: str, *, own: bool = False) -> None:
     """Returns once the access service says that this is wished: its answer may be a moment behind."""
     async with asyncio.timeout(10):
-        while (found := await wish(system, email)) is None or (found.tickets, found.own) != (tickets, own):
-            await asyncio.sleep(0.02)
+        while True:
+            found = await wish(system, email)
+            if found is not None and (found.tickets, found.own) == (tickets, own):
+                return
+            await asyncio.sleep(0.02)  # the service is asked: nothing here could wake us
 
 
 async def test_an_administrator_invites_and_withdraws(system: System) -> None:

@@ -10,8 +10,7 @@ IMAGE  ?= casetrail:0.1.0
 ASSETS := services/portal/static/manifest.json
 SOURCES := services/portal/assets
 
-.PHONY: pages screenshots run test assets browser promtool faults bench lint format lock messages schemas setup image sbom chart \
-	docker clean help
+.PHONY: pages screenshots run test assets browser promtool faults bench lint format lock messages schemas setup image sbom chart docker clean help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

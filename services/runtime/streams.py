@@ -168,12 +168,11 @@ async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
     differences: list[str] = []
     deadline = time.monotonic() + _FORMING_S
     for wanted in every_configuration(replicas=replicas):
-        name = wanted["name"]
         while "error" in (answer := await _ensure(nc, wanted)):
             error = answer["error"]
             forming = error.get("code") == _NOT_NOW or error.get("err_code") == _NO_PEERS
             if not forming or time.monotonic() > deadline:
-                raise StreamsUnavailable(f"{name}: {error.get('description', error)}")
+                raise StreamsUnavailable(f"{wanted['name']}: {error.get('description', error)}")
             await asyncio.sleep(_ASK_AGAIN_S)
         differences += differences_of(wanted, answer["config"])
     return differences

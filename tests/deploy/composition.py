@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import docker  # type: ignore[import-untyped]
+import docker.errors  # type: ignore[import-untyped]
 
 from services.embedded.ports import ReservedPort
 
@@ -124,7 +125,7 @@ class Composition:
     @contextlib.contextmanager
     def paused(self, container: Any) -> Iterator[None]:
         """It stands still, and its connections stay open."""
-        container.pause()
+        until(lambda: _pause(container), f"{container.name} stands still")
         try:
             yield
         finally:
@@ -139,6 +140,17 @@ class Composition:
     @staticmethod
     def _ours() -> dict[str, str]:
         return {"label": f"com.docker.compose.project={PROJECT}"}
+
+
+def _pause(container: Any) -> bool:
+    """False: it was just starting processes, and the kernel could not freeze them all at once."""
+    try:
+        container.pause()
+    except docker.errors.APIError as error:
+        if "unable to freeze" not in str(error):
+            raise
+        return False
+    return True
 
 
 def engine_is_there() -> bool:

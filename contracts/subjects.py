@@ -107,7 +107,7 @@ Not `$JS.API`: in an account without JetStream the server itself answers there, 
 
 CONSUMERS_PER_USER: Final = 8
 _CONSUMERS: Final = {"portal": 6}
-"""Of each stream. The portal follows two, and all names must fit into the line with which it signs in at NATS."""
+"""Of each stream. The portal follows two, and all names must fit into the line with which it signs in."""
 
 
 def consumer_names(user: str) -> tuple[str, ...]:

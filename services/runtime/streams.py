@@ -163,7 +163,7 @@ async def ensure_streams(nc: Client, *, replicas: int) -> list[str]:
         StreamsUnavailable: nobody answers (no JetStream, or no permission), or a stream was refused; or a
             restore has not ended, and what it has not yet restored is not to be made empty.
     """
-    if "error" not in await _api(nc, f"STREAM.INFO.{RESTORING.name}", {}):
+    if "error" not in await _info(nc, RESTORING.name):
         raise StreamsUnavailable("a restore is under way here, or was interrupted: `casetrail restore` again")
     differences: list[str] = []
     deadline = time.monotonic() + _FORMING_S

@@ -106,6 +106,8 @@ Not `$JS.API`: in an account without JetStream the server itself answers there, 
 """
 
 CONSUMERS_PER_USER: Final = 8
+_CONSUMERS: Final = {"portal": 6}
+"""Of each stream. The portal follows two, and all names must fit into the line with which it signs in."""
 
 
 def consumer_names(user: str) -> tuple[str, ...]:
@@ -114,7 +116,7 @@ def consumer_names(user: str) -> tuple[str, ...]:
     A permission cannot say "names that start with", and whoever may create a consumer of some name may also
     change the one that has it. So each user has a few exact names, and nobody else may use them.
     """
-    return tuple(f"{user}-{slot}" for slot in range(CONSUMERS_PER_USER))
+    return tuple(f"{user}-{slot}" for slot in range(_CONSUMERS.get(user, CONSUMERS_PER_USER)))
 
 
 def ticket_events(account: str, number: str) -> str:

@@ -112,6 +112,8 @@ class Keyring:
 
 
 _AUTH: Final = "auth.conf"
+MAX_CONTROL_LINE: Final = 16 << 10
+"""Bytes; a user's credentials, with all its subjects, are in one line. The server's default is 4 KiB."""
 
 
 def server_configuration(
@@ -119,7 +121,8 @@ def server_configuration(
 ) -> str:
     """What nats-server includes. It is public: JWTs say who is trusted, and prove nobody."""
     resolver: dict[str, Any] = {"type": "full", "dir": accounts_directory, "allow_delete": False}
-    parts = {
+    parts: dict[str, Any] = {
+        "max_control_line": MAX_CONTROL_LINE,
         "operator": operator,
         "system_account": system_account,
         "resolver": resolver,

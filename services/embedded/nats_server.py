@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from services.credentials.keyring import MAX_CONTROL_LINE
 from services.credentials.operator import Trust
 from services.embedded.child import Child
 from services.embedded.ports import HOST, PortTaken, is_taken
@@ -52,6 +53,7 @@ def configuration(
         "port": port or -1,  # -1 asks for a free one, 0 would mean 4222
         "ports_file_dir": str(directory),
         "max_payload": MAX_PAYLOAD,
+        "max_control_line": MAX_CONTROL_LINE,
         "logtime_utc": True,
         "jetstream": {
             "store_dir": str(directory),

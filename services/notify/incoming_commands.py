@@ -110,7 +110,8 @@ class IncomingCommands:
             )
         except incoming.IsSettled:
             mail = await self.mail(received)
-            if mail is None or mail.settlement != settlement:
+            is_put = settlement.event is not None  # which somebody else may have brought to its end
+            if mail is None or not is_put or mail.settlement != settlement:
                 raise
             return self._mails.effect_at(received, mail.revision)  # nothing follows a settlement
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,7 +17,11 @@ from markupsafe import Markup, escape
 
 from contracts.number import shown as shown_number
 from contracts.wording import Language
+from services.portal.timeline import Entry
 from services.portal.translations import Translations
+
+MAX_ENTRIES: Final = 5_000
+"""Entries of timelines that are kept made, in each language."""
 
 ZONE: Final = ZoneInfo("Europe/Warsaw")
 """Where times are local without scripts; with them the browser's own zone is shown."""
@@ -63,11 +68,28 @@ class Templates:
         environment.install_gettext_translations(translations[language], newstyle=True)  # type: ignore[attr-defined]
         environment.globals["asset"] = self._asset
         environment.globals["language"] = language
+        environment.globals["entry_html"] = _entries(environment, now)
         environment.filters.update(filters(language, now, translations[language].gettext))
         return environment
 
     def _asset(self, name: str) -> str:
         return f"/assets/{self._assets[name]}"
+
+
+def _entries(
+    environment: Environment, now: Callable[[], datetime]
+) -> Callable[[Entry, str, str, bool], Markup]:
+    """What makes an entry of a timeline, once: an event never changes, but for how its day is called."""
+
+    @lru_cache(maxsize=MAX_ENTRIES)
+    def made(entry: Entry, base: str, number: str, is_auditor: bool, _today: date) -> Markup:
+        template = environment.get_template("entry.html")
+        return Markup(template.render(entry=entry, base=base, number=number, is_auditor=is_auditor))  # noqa: S704  # by the template
+
+    def entry_html(entry: Entry, base: str, number: str, is_auditor: bool) -> Markup:
+        return made(entry, base, number, is_auditor, now().astimezone(ZONE).date())
+
+    return entry_html
 
 
 def filters(

@@ -154,6 +154,11 @@ class _Client(Client):
         try:
             with contextlib.suppress(ConnectionError):  # of the flush that was cut off
                 await super().close()
+        except asyncio.CancelledError:
+            # That of the socket, when an attempt to reconnect was cancelled while it waited for its end.
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
         finally:
             cut_off.cancel()
 

@@ -98,7 +98,7 @@ FULL: Final[dict[type[Any], Document]] = {
     intake.ReviewDraft: _DRAFT,
     intake.SubmitDraft: _DRAFT_COMMAND,
     intake.DiscardDraft: {**_COMMAND, "draft": DRAFT},
-    intake.GetInterestForm: {"language": "pl"},
+    intake.GetInterestForm: {"language": "pl", "answers": {"company": ["Acme"]}},
     intake.ExpressInterest: {
         "command_id": "c-1",
         "token": TOKEN,

@@ -1,4 +1,4 @@
-"""From the inbox to the portal and back: an answer by e-mail, and one to a closed ticket, in both languages."""
+"""From the inbox to the portal and back: an answer by e-mail, and one to a closed ticket."""
 
 from __future__ import annotations
 

@@ -15,9 +15,11 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
+from nats.js.errors import ServiceUnavailableError
 
 _QUICK_S: Final = 0.2
 _PAUSE_S: Final = 0.5
+_NO_ANSWER_S: Final = 30.0
 
 log = structlog.get_logger()
 
@@ -57,10 +59,26 @@ class _JetStream(JetStreamContext):
             # nats-py looks first whether there is one, and then keeps its old configuration.
             await self._jsm.add_consumer(stream, config)
 
-        await create()
+        await _patiently(create)
         # Without FastStream's inbox prefix: the user has permission for that of the connection alone.
         pull = await self.pull_subscribe_bind(durable=durable, stream=stream)
         return _PatientPull(pull, create)
+
+
+async def _patiently(create: Callable[[], Awaitable[None]]) -> None:
+    """A cluster that chooses a leader does not answer for some seconds: no reason to end the process.
+
+    Raises what `create` raises: at once, if the server has an answer; after `_NO_ANSWER_S`, if it has none.
+    """
+    deadline = time.monotonic() + _NO_ANSWER_S
+    while True:
+        try:
+            return await create()
+        except (TimeoutError, ServiceUnavailableError) as error:
+            if time.monotonic() > deadline:
+                raise
+            log.warning("events.consumer_unavailable", reason=str(error) or type(error).__name__)
+            await asyncio.sleep(_PAUSE_S)
 
 
 class _PatientPull:

@@ -84,7 +84,8 @@ def test_what_was_not_given_up_is_not_sent_again(casetrail: Casetrail, account: 
     assert refused.code == 3
     assert "nothing to send again" in refused.err
     assert casetrail("mail", "dead", "retry", "nowhere").code == 4
-    assert casetrail("mail", "dead", "list", "--json").object == {"mails": []}
+    given_up = casetrail("mail", "dead", "list", "--json").object["mails"]
+    assert mail["mail"] not in {each["mail"] for each in given_up}
 
 
 def test_a_partner_sees_no_records_of_mails(casetrail: Casetrail) -> None:

@@ -116,8 +116,14 @@ def answer(
     return message
 
 
+async def history_of(system: System, number: str) -> dict[str, Any]:
+    """The events of a ticket, all that the log holds now."""
+    position = await system.caller.last_position()
+    return await system.caller.done("history", number=number, at_least=position)
+
+
 async def texts_of(system: System, number: str) -> list[str]:
     """What stands on a ticket: its message and replies, in order."""
-    history = await system.caller.done("history", number=number)
+    history = await history_of(system, number)
     contents = [each["event"]["data"].get("content", {}) for each in history["events"]]
     return [content.get("text") or content.get("message") for content in contents if content]

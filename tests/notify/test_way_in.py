@@ -30,7 +30,7 @@ from services.runtime.settings import load
 from tests.access_log import AccessLog
 from tests.files.samples import PNG
 from tests.intake.conftest import context
-from tests.notify.post import Post, Verdict, answer, texts_of
+from tests.notify.post import Post, Verdict, answer, history_of, texts_of
 from tests.notify.servers import MailDouble, mail_server
 from tests.notify.system import BEN, System, account, text, to, until
 from tests.tickets.conftest import AGENT, JAN, OLA, Caller, access, caller, nc, server, service
@@ -88,7 +88,7 @@ async def test_an_answer_becomes_a_reply_in_its_authors_name(running: Running) -
     assert (handled.data.outcome, handled.data.reason) == ("replied", "address")
     assert handled.data.ticket == number
     assert await texts_of(running.system, number) == ["Od wczoraj.", "Działa od rana."]
-    history = await running.system.caller.done("history", number=number)
+    history = await history_of(running.system, number)
     event = history["events"][-1]["event"]
     assert (event["via"], event["actor"]) == ("email", f"member:{person_id(BEN)}")
     assert event["id"] == handled.data.event
@@ -106,7 +106,7 @@ async def test_an_agent_answers_by_e_mail_as_an_agent(running: Running) -> None:
     )
     handled = await running.post.became(received)
     assert handled.data.outcome == "replied"
-    history = await running.system.caller.done("history", number=number)
+    history = await history_of(running.system, number)
     assert history["events"][-1]["event"]["actor"] == f"agent:{person_id(OLA)}"
 
 
@@ -224,7 +224,7 @@ async def test_files_come_along_and_what_is_not_taken_is_named(running: Running,
     async with attachments(context(running.system.nc, settings, "attachments")):
         handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
     assert handled.data.outcome == "replied"
-    history = await running.system.caller.done("history", number=number)
+    history = await history_of(running.system, number)
     content = history["events"][-1]["event"]["data"]["content"]
     assert [each["name"] for each in content["attachments"]] == ["Zrzut ekranu.png"]
     assert content["text"].startswith("W załączeniu.\n\n[")
@@ -419,7 +419,7 @@ async def test_a_text_longer_than_a_reply_is_there_whole_as_a_file(running: Runn
     async with attachments(context(running.system.nc, settings, "attachments")):
         handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
         assert handled.data.outcome == "replied"
-        history = await running.system.caller.done("history", number=number)
+        history = await history_of(running.system, number)
         content = history["events"][-1]["event"]["data"]["content"]
         assert content["text"].startswith("Zdanie numer 0 tej")
         assert "e-mail.txt" in content["text"]
@@ -472,7 +472,7 @@ async def test_what_cannot_be_handled_now_is_handled_later(running: Running) -> 
     async with attachments(context(running.system.nc, settings, "attachments")):
         handled = await running.post.became(received)
     assert handled.data.outcome == "replied"
-    history = await running.system.caller.done("history", number=number)
+    history = await history_of(running.system, number)
     assert len(history["events"][-1]["event"]["data"]["content"]["attachments"]) == 1
 
 
@@ -497,7 +497,7 @@ async def test_twenty_megabytes_come_in_and_their_files_stand_on_the_ticket(
     async with attachments(context(running.system.nc, settings, "attachments")):
         handled = await running.post.became(await running.post.send(message, to=str(told["Reply-To"])))
     assert handled.data.outcome == "replied"
-    history = await running.system.caller.done("history", number=number)
+    history = await history_of(running.system, number)
     files = history["events"][-1]["event"]["data"]["content"]["attachments"]
     assert [(each["name"], each["size"]) for each in files] == [("a.csv", len(rows)), ("b.csv", len(rows))]
     too_large = b"Subject: x\r\n\r\n" + b"x" * 76 * (27 << 20 >> 6)

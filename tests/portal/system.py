@@ -129,33 +129,36 @@ class System:
         return context
 
     async def open(self, email: str, *, account: str = ACME, **more: Any) -> str:
-        """The number of a ticket that a member opened."""
+        """The number of a ticket that a member opened, and that every list has."""
         given: dict[str, Any] = {
             "title": "Bookings do not arrive", "message": "Since Monday.", "account": account,
         }  # fmt: skip
         done = await self.tickets.open(
             requests.OpenTicket(command_id=new_id(), actor=member(email), **{**given, **more})
         )
+        await self.ticket(done.number, at_least=done.position)
         return done.number
 
     async def reply(self, email: str, number: str, text: str, *, account: str = ACME) -> int:
-        """The position of a reply of a member, or of an agent."""
+        """The position of a reply of a member, or of an agent, once the ticket shows it."""
         done = await self.tickets.reply(
             requests.ReplyToTicket(
                 command_id=new_id(), account=account, actor=acting(email), number=number, text=text
             )
         )
+        await self.ticket(number, at_least=done.position)
         return done.position
 
     async def close(
         self, email: str, number: str, reason: CloseReason = CloseReason.SOLVED, *, account: str = ACME
     ) -> int:
-        """The position of the closing."""
+        """The position of the closing, once the ticket shows it."""
         done = await self.tickets.close(
             requests.CloseTicket(
                 command_id=new_id(), account=account, actor=acting(email), number=number, reason=reason
             )
         )
+        await self.ticket(number, at_least=done.position)
         return done.position
 
     async def join(self, email: str, account: str, *, invited_by: str = ANNA) -> str:

@@ -112,6 +112,7 @@ async def backup(tmp_path: Path) -> Path:
         async with tickets(server, tmp_path / "tickets"):  # what comes after the backup is lost
             await system.open(title="Later")
             await system.open(title="Later still")
+            await system.caller.catch_up()
     return tmp_path / "backup.tar"
 
 
@@ -144,6 +145,7 @@ async def test_a_replica_notices_another_event_where_its_last_one_was(backup: Pa
         async with tickets(server, tmp_path / "new"):
             for title in ("Other", "than", "before"):
                 await caller.open(title=title)
+            await caller.catch_up()
         async with tickets(server, tmp_path / "tickets"):
             await handled_everything(nc, INTAKE.name, SUBMISSIONS)
         assert digests(tmp_path / "tickets") == digests(tmp_path / "new")

@@ -134,10 +134,21 @@ class System:
         assert self.casetrail("access", "accept", "--token", invited["token"], "--as", JAN).code == 0
 
     def open(self, **more: str) -> Any:
-        """A new ticket of `acme`, as `open --json` shows it."""
+        """A new ticket of `acme`, as `open --json` shows it, once every list has it."""
         given = {"account": "acme", "title": "Brak wypłat", "text": "Od poniedziałku", "as": JAN} | more
         options = [word for name, value in given.items() for word in (f"--{name}", value)]
-        return self.casetrail("ticket", "open", *options, "--json").object
+        ticket = self.casetrail("ticket", "open", *options, "--json").object
+        self.has_heard(ticket["number"], 1)
+        return ticket
+
+    def has_heard(self, number: str, revision: int) -> None:
+        """Return once the ticket service shows the ticket as it stood then, or later."""
+
+        def is_there() -> bool:
+            shown = self.casetrail("ticket", "show", number, "--json")
+            return shown.code == 0 and shown.object["revision"] >= revision
+
+        eventually(is_there, f"revision {revision} of {number}")
 
 
 @pytest.fixture(autouse=True)

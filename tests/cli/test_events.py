@@ -29,6 +29,7 @@ def life(system: System, account: str) -> list[dict[str, Any]]:
     system.casetrail("ticket", "reply", number, "--text", "Sprawdzamy", *by)
     system.casetrail("ticket", "close", number, "--reason", "solved", *by)
     system.casetrail("ticket", "reopen", number, "--reason", "Jednak nie", *by)
+    system.has_heard(number, 4)
     events: list[dict[str, Any]] = system.casetrail("ticket", "show", number, "--json").object["events"]
     assert len(events) == 4
     return events

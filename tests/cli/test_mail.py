@@ -106,7 +106,7 @@ def test_the_link_in_a_mail_ends_mails_and_a_wish_brings_them_back(
         every = casetrail("mail", "list", "--ticket", ticket, "--json").object["mails"]
         return [each for each in every if each["email"] == member]
 
-    assert len(mails_after_a_ticket()) == 2
+    eventually(lambda: len(mails_after_a_ticket()) == 2, "mails of both events")
     message = arrived(system, f"About {account}")
     assert message is not None
     files = sorted((system.data / "mail").glob(f"*{member}*"))

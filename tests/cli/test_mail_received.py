@@ -45,8 +45,9 @@ def became(casetrail: Casetrail, received: str) -> Any:
     found: list[Any] = []
 
     def is_handled() -> bool:
-        found[:] = [casetrail("mail", "received", "show", received, "--json").object["mail"]]
-        return "outcome" in found[0]
+        shown = casetrail("mail", "received", "show", received, "--json")
+        found[:] = [shown.object["mail"]] if shown.code == 0 else []
+        return bool(found) and "outcome" in found[0]
 
     eventually(is_handled, "the e-mail is handled")
     return found[0]
@@ -63,6 +64,7 @@ def test_an_answer_from_the_inbox_becomes_a_reply(
     received = hand_over(system, answer, str(told["Reply-To"]))
     mail = became(casetrail, received)
     assert (mail["outcome"], mail["ticket"], mail["sender"]) == ("replied", ticket, JAN)
+    system.has_heard(ticket, 3)
     assert "From my inbox." in casetrail("ticket", "show", ticket, "--as", JAN, "--account", account).out
     shown = casetrail("mail", "received", "show", received)
     for words in ("received", "outcome=replied", "From my inbox.", "Re: your mail"):
@@ -95,10 +97,15 @@ def test_what_waits_is_put_on_a_ticket_or_dismissed(
     assert all(received in waiting for received in ids)
     done = casetrail("mail", "received", "put", ids[0], "--ticket", ticket, "--as", OLA)
     assert done.code == 0, done.err
+    system.has_heard(ticket, 3)
     assert f"Lost mail 0 of {account}" in casetrail("ticket", "show", ticket).out
     assert casetrail("mail", "received", "dismiss", ids[1]).code == 0
-    waiting = casetrail("mail", "received", "list", "--waiting", "--limit", "200").out
-    assert not any(received in waiting for received in ids)
+
+    def none_waits() -> bool:
+        waiting = casetrail("mail", "received", "list", "--waiting", "--limit", "200").out
+        return not any(received in waiting for received in ids)
+
+    eventually(none_waits, "both have left the queue")
     again = casetrail("mail", "received", "dismiss", ids[1])
     assert again.code == 3
     assert "already" in again.err

@@ -141,6 +141,7 @@ def test_lists_are_filtered_and_paged(casetrail: Casetrail, system: System, acco
     first = system.open(account=account, title="Łódź nie działa", identifier="merchant=M-1")["number"]
     second = system.open(account=account, topic="refunds", follows=first)["number"]
     casetrail("ticket", "close", first, "--reason", "duplicate", "--as", OLA)
+    system.has_heard(first, 2)
     assert numbers() == [second, first]
     assert numbers("--status", "closed") == [first]
     assert numbers("--topic", "refunds") == [second]
@@ -190,6 +191,7 @@ def test_a_title_and_a_text_cannot_reorder_what_stands_on_the_terminal(
     by = ("--as", OLA, "--account", account)
     casetrail("ticket", "close", ticket["number"], "--reason", "solved", "--note", evil, *by)
     casetrail("ticket", "reopen", ticket["number"], "--reason", evil, *by)
+    system.has_heard(ticket["number"], 3)
     page = casetrail("ticket", "show", ticket["number"])
     assert page.out.count(seen) == 5
     for done in (page, casetrail("ticket", "list", "--account", account)):
@@ -217,6 +219,7 @@ def test_people_read_it_in_their_language(casetrail: Casetrail, system: System) 
     number = ticket["number"]
     done = casetrail("ticket", "close", number, "--reason", "solved", "--note", "Wysłane", "--as", OLA)
     assert done.out.startswith(f"Ticket {shown(number)} is closed.\nrevision 2, ")
+    system.has_heard(number, 2)
     page = casetrail("ticket", "show", number).out
     for words in (
         shown(number), "closed", "Tytuł [bold]z[/bold] nawiasami", "   Pierwsza\n     druga\n",
@@ -239,6 +242,7 @@ def test_a_long_history_is_shown_whole(casetrail: Casetrail, system: System) -> 
     for _ in range(9):
         replied = casetrail("ticket", "reply", number, "--text", "-", "--as", JAN, stdin=text)
         assert replied.code == 0
+    system.has_heard(number, 10)
     history = casetrail("ticket", "history", number, "--json").object
     assert [event["event"]["revision"] for event in history["events"]] == list(range(1, 11))
     assert len(casetrail("ticket", "show", number, "--revision", "9", "--json").object["events"]) == 9

@@ -18,11 +18,15 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 @dataclass
 class MailDouble:
-    """`answers` are given to the next recipients or mails, in their order; then everything is taken."""
+    """`rcpt` and `data` are answers to the next recipients or mails, in their order; then all are taken.
+
+    `unknown` are the addresses that never are.
+    """
 
     port: int = 0
     rcpt: list[str] = field(default_factory=list)
     data: list[str] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
     die_after_data: int = 0
     slow_s: float = 0
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
@@ -37,6 +41,8 @@ class MailDouble:
         if self.rcpt:
             self.changed.set()
             return self.rcpt.pop(0)
+        if address in self.unknown:
+            return "550 5.1.1 No such person"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

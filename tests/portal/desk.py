@@ -96,6 +96,7 @@ class DeskSystem:
                 identifiers=(tickets.SentIdentifier(kind="email", value=email),),
             )
         )
+        await self.system.ticket(done.number, at_least=done.position)
         return done.number
 
 

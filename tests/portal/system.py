@@ -170,7 +170,8 @@ class System:
         accept = requests_of_access.AcceptInvitation(
             command_id=new_id(), actor=member(email), token=invited.token
         )
-        await call(self.cli, requests_of_access.ACCEPT, accept, requests_of_access.MemberJoined)
+        joined = await call(self.cli, requests_of_access.ACCEPT, accept, requests_of_access.MemberJoined)
+        await self.access_has_heard(joined.position)
         return invited.person
 
     async def leave(self, person: str, account: str, *, removed_by: str = ANNA) -> None:
@@ -178,7 +179,13 @@ class System:
         remove = requests_of_access.RemoveMember(
             command_id=new_id(), account=account, actor=member(removed_by), person=person
         )
-        await call(self.cli, requests_of_access.REMOVE, remove, requests_of_access.AccountDone)
+        done = await call(self.cli, requests_of_access.REMOVE, remove, requests_of_access.AccountDone)
+        await self.access_has_heard(done.position)
+
+    async def access_has_heard(self, position: int) -> None:
+        """Return once the access service answers out of the log up to there."""
+        asked = requests_of_access.WhoAmI(actor=member(ANNA), at_least=position)
+        await call(self.cli, requests_of_access.WHOAMI, asked, requests_of_access.Person)
 
     async def ticket(self, number: str, *, at_least: int = 0) -> requests.Ticket:
         """The ticket as an agent sees it."""

@@ -31,6 +31,7 @@ async def invited(system: System, email: str, *, account: str = ACME, by: str = 
     """The address in the invitation's e-mail."""
     ask = requests.InviteMember(command_id=new_id(), account=account, actor=member(by), email=email)
     answer = await call(system.cli, requests.INVITE, ask, requests.InvitationSent)
+    await system.access_has_heard(answer.position)
     return f"/invitation?token={quote(answer.token)}"
 
 

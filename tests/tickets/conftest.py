@@ -100,6 +100,10 @@ class Caller:
         assert await self.last_position() == before
         return reply
 
+    async def catch_up(self) -> None:
+        """Return once the service that answers holds all that the log holds now."""
+        await self.done("list", at_least=await self.last_position())
+
     async def last_position(self) -> int:
         return int((await stream_info(self.nc, TICKETS))["state"]["last_seq"])
 

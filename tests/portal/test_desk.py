@@ -256,6 +256,14 @@ async def test_only_requests_of_new_partners_become_accounts(desk: DeskSystem) -
 # Who may what
 
 
+async def test_people_of_the_platform_are_at_the_desk_on_pages_of_both_sides(desk: DeskSystem) -> None:
+    for email, way in ((KATARZYNA, "/desk/tickets"), (DANIEL, "/desk/tickets"), (ANNA, "/tickets")):
+        browser = await desk.system.browser(email)
+        for path in ("/profile", "/nowhere"):
+            page = (await browser.get(path)).text
+            assert re.findall(r'class="places__link" href="([^"]+)"', page)[0] == way, (email, path)
+
+
 def reading(number: str) -> tuple[str, ...]:
     return (
         "/desk", "/desk/tickets", f"/desk/tickets/{number}", f"/desk/tickets/{number}?as_of=1",

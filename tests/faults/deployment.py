@@ -126,8 +126,9 @@ class Replica:
 
     def last(self, event: str) -> dict[str, Any]:
         """The last line of the log about this."""
-        lines = (json.loads(line) for line in self._log.read_text().splitlines() if f'"{event}"' in line)
-        return [line for line in lines if line["event"] == event][-1]
+        lines = [line for line in self._log.read_text().splitlines() if f'"event": "{event}"' in line]
+        found: dict[str, Any] = json.loads(lines[-1])
+        return found
 
     def said(self) -> str:
         return self._log.read_text()[-3000:] if self._log.exists() else ""

@@ -209,9 +209,7 @@ class Visitor:
         """Read, write, and read what came of it."""
         address = f"/tickets/{number}"
         text = f"{self.email} says {number} {len(self.sent[number])}."
-        page = await send(
-            self.browser, await self.browser.get(address), f"{address}/reply", {"text": text}
-        )
+        page = await send(self.browser, await self.browser.get(address), f"{address}/reply", {"text": text})
         self.sent[number].append(text)
         for said in self.sent[number][1:]:
             assert page.text.count(said) == 1, said
@@ -231,7 +229,7 @@ class Visitor:
 
 
 class Visitors:
-    """People who are signed in and work by the pages. A page that fails, or asks to sign in, fails the test."""
+    """People who are signed in and use the pages. A page that fails, or asks to sign in, fails the test."""
 
     def __init__(self, origin: str) -> None:
         self._origin = origin
@@ -266,8 +264,10 @@ class Visitors:
         self._over.set()
         await asyncio.gather(*self._working)
         await eventually(
-            lambda: all(visitor.heard_of == visitor.written for visitor in self.visitors)
-            or any(task.done() for task in self._hearing),
+            lambda: (
+                all(visitor.heard_of == visitor.written for visitor in self.visitors)
+                or any(task.done() for task in self._hearing)
+            ),
             "streams tell of everything",
         )
         for task in self._hearing:

@@ -7,7 +7,7 @@ import contextlib
 import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
@@ -62,7 +62,7 @@ class Balancer:
         task.add_done_callback(self._passing.discard)
         port = self._ports.pop(0)
         self._ports.append(port)
-        with contextlib.closing(writer):
+        with contextlib.suppress(OSError), contextlib.closing(writer):
             there, back = await asyncio.open_connection("127.0.0.1", port)
             with contextlib.closing(back):
                 await asyncio.gather(_pass(reader, back), _pass(there, writer))
@@ -249,16 +249,27 @@ class Visitors:
         """Requests that were sent again, since their connection was closed before any answer."""
         return self._again.repeated
 
+    async def settled(self) -> None:
+        """Returns when everybody has a ticket and listens to what comes of it."""
+        await self._until(
+            lambda: len([each for each in self.visitors if each.heard]) == len(VISITORS), "everybody hears"
+        )
+
     async def more(self, pages: int) -> None:
         """Returns when so many more pages were answered."""
         enough = self.pages + pages
-        tasks = [*self._working, *self._hearing]
-        await eventually(
-            lambda: self.pages >= enough or any(task.done() for task in tasks), "more pages are read"
-        )
-        for task in tasks:
+        await self._until(lambda: self.pages >= enough, "more pages are read")
+
+    async def _until(self, condition: Callable[[], bool], what: str) -> None:
+        """Raises what has ended the work of somebody."""
+        await eventually(lambda: condition() or any(task.done() for task in self._tasks), what)
+        for task in self._tasks:
             if task.done():
                 task.result()
+
+    @property
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [*self._working, *self._hearing]
 
     async def go_home(self) -> None:
         self._over.set()

@@ -20,6 +20,7 @@ from rich.table import Table
 from contracts.errors import ErrorKind
 from services.backup.archive import reading
 from services.backup.check import checked
+from services.backup.keeping import keep_if_whole, keep_newest, name_of
 from services.backup.manifest import Manifest
 from services.backup.restore import restore_backup
 from services.backup.take import Progress, take_backup
@@ -41,17 +42,23 @@ _VALID_FOR: Final = timedelta(hours=24)
 _CONNECT_WITHIN_S: Final = 10.0
 
 
-def backup(target: Path, *, as_json: bool) -> None:
+def backup(target: Path, *, check: bool, keep: int | None, as_json: bool) -> None:
     """Raises typer.Exit."""
 
-    file = target / f"casetrail-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar" if target.is_dir() else target
+    is_directory = target.is_dir()
+    file = target / name_of(datetime.now(UTC)) if is_directory else target
 
     async def work() -> None:
+        if keep is not None and not is_directory:
+            raise malformed("--keep", "keep_needs_directory", file=str(target))
         try:
             async with connected(USER) as nc:
                 with _progress(as_json=as_json) as progress:
                     manifest, fingerprint = await take_backup(nc, file, progress=progress)
+            if check:
+                keep_if_whole(file, fingerprint)
             size = file.stat().st_size
+            gone = [] if keep is None else keep_newest(target, keep)
         except FileExistsError:
             raise malformed("FILE", "file_exists", file=str(file)) from None
         except OSError as error:
@@ -60,12 +67,15 @@ def backup(target: Path, *, as_json: bool) -> None:
                 ErrorKind.INTERNAL, 500, "backup_not_written", file=str(file), reason=reason
             ) from None
         if as_json:
-            print_json({"file": str(file), "size": size, "fingerprint": fingerprint, **_told(manifest)})
+            about = {"file": str(file), "size": size, "fingerprint": fingerprint, "checked": check}
+            print_json({**about, "removed": [str(path) for path in gone], **_told(manifest)})
             return
         _show(manifest)
         messages = sum(record.messages for record in manifest.streams)
         sys.stdout.write(say("backup_done", file=file, messages=messages, size=size) + "\n")
         sys.stdout.write(say("backup_print", fingerprint=fingerprint) + "\n")
+        for path in gone:
+            sys.stdout.write(say("backup_removed", file=path) + "\n")
 
     run(work(), as_json=as_json)
 

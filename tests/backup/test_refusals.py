@@ -18,6 +18,7 @@ import pytest_asyncio
 from services.backup.archive import reading
 from services.backup.check import checked
 from services.backup.errors import BackupRefused
+from services.backup.keeping import keep_if_whole
 from services.backup.restore import restore_backup
 from services.backup.take import take_backup
 from services.embedded.nats_server import NatsServer
@@ -164,6 +165,18 @@ async def test_what_is_missing_added_or_mixed_up_is_named(
     files, other = (unpacked(path.read_bytes()) for path in backups)
     what(files, other)
     assert why(tmp_path / "mixed.tar", packed(files, consistent=False)) == (code, member)
+
+
+async def test_a_new_backup_that_is_not_whole_is_removed(good: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "new.tar"
+    path.write_bytes(good)
+    fingerprint = hashlib.sha256(unpacked(good)["manifest.json"]).hexdigest()
+    keep_if_whole(path, fingerprint)
+    assert path.exists()
+    path.write_bytes(good[:-4096])
+    with pytest.raises(BackupRefused):
+        keep_if_whole(path, fingerprint)
+    assert not path.exists()
 
 
 async def test_another_backup_than_was_meant_is_refused_by_its_fingerprint(

@@ -105,7 +105,7 @@ Secrets that a component reads, a list of {mount, secret, key, variable}; each v
 {{- $component := index . 1 -}}
 CASETRAIL_NATS_URL: {{ $values.nats.url | quote }}
 CASETRAIL_LOG_LEVEL: {{ $values.log.level | quote }}
-{{- if ne $component "setup" }}
+{{- if not (has $component (list "setup" "backup")) }}
 CASETRAIL_HEALTH_HOST: "0.0.0.0"
 CASETRAIL_HEALTH_PORT: "8081"
 CASETRAIL_DATA_DIR: /data
@@ -152,6 +152,7 @@ CASETRAIL_OIDC_CLIENT_ID: {{ $values.oidc.clientId | quote }}
 CASETRAIL_PORTAL_HOST: "0.0.0.0"
 CASETRAIL_PORTAL_PORT: {{ $values.portal.port | quote }}
 CASETRAIL_PORTAL_TRUSTED_PROXIES: {{ $values.portal.trustedProxies | quote }}
+CASETRAIL_SHUTDOWN_TIMEOUT_S: "20"
 {{- end }}
 {{- end -}}
 

@@ -319,8 +319,8 @@ def test_what_is_uploaded_has_room_in_the_portal() -> None:
         volumes = {each["name"]: each for each in pod_of(workload)["spec"]["volumes"]}
         room = volumes["tmp"]["emptyDir"]["sizeLimit"]
         assert room == ("1Gi" if component_of(workload) == "portal" else "64Mi")
-    assert 1 << 30 > 4 * FILES_BODY
-    assert 512 << 20 > 2 * FILES_BODY, "in the composition"
+    assert 4 * FILES_BODY < 1 << 30
+    assert 2 * FILES_BODY < 512 << 20, "in the composition"
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,7 @@ async def _comes(way: Way, locator: Locator) -> None:
 
 async def _is_told(locator: Locator) -> None:
     """Wait for what a page says once the service behind it has heard of it, and does not say by itself."""
+    await locator.page.wait_for_load_state()
     async with asyncio.timeout(20):
         while not await locator.is_visible():
             await locator.page.reload()

@@ -7,6 +7,7 @@ which refuses line breaks in them: no title or name can add a header, a tag or a
 
 from __future__ import annotations
 
+from binascii import b2a_qp
 from dataclasses import dataclass
 from datetime import datetime
 from email.headerregistry import Address
@@ -69,13 +70,24 @@ def compose(update: Update, envelope: Envelope) -> EmailMessage:
     page = sheet(update, language, answerable=envelope.reply_to is not None)
     message = EmailMessage(policy=POLICY)
     _set_head(message, update, envelope, page)
-    message.set_content(_text(page, envelope, language))
-    html = _html(page, envelope, language, title=str(message["Subject"]))
-    message.add_alternative(html, subtype="html")
     message["Content-Language"] = language
-    # Made of the id: the same e-mail has the same bytes. Quoted-printable and base64 cannot hold `=_`.
-    message.set_boundary("=_" + derived_id("boundary", envelope.message_id))
+    message["MIME-Version"] = "1.0"
+    # Made of the id: the same e-mail has the same bytes. Quoted-printable cannot hold `=_`.
+    boundary = "=_" + derived_id("boundary", envelope.message_id)
+    message["Content-Type"] = f'multipart/alternative; boundary="{boundary}"'
+    message.attach(_part("plain", _text(page, envelope, language)))
+    message.attach(_part("html", _html(page, envelope, language, title=str(message["Subject"]))))
     return message
+
+
+def _part(subtype: str, text: str) -> EmailMessage:
+    """Text in quoted-printable (RFC 2045), not by the standard library's own, which goes letter by letter."""
+    part = EmailMessage(policy=POLICY)
+    part["Content-Type"] = f'text/{subtype}; charset="utf-8"'
+    part["Content-Transfer-Encoding"] = "quoted-printable"
+    lines = text.encode().splitlines()  # `b2a_qp` would leave a CR without LF as it is
+    part.set_payload(b2a_qp(b"\n".join(lines) + b"\n").decode("ascii"))
+    return part
 
 
 def _set_head(message: EmailMessage, update: Update, envelope: Envelope, page: Sheet) -> None:

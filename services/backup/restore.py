@@ -54,7 +54,7 @@ async def restore_backup(
     wanted = {config["name"]: config for config in every_configuration(replicas=replicas)}
     for stream in await _clearable(nc, list(wanted)):
         await _delete(nc, stream)
-    await _mark(nc, manifest)
+    await _mark(nc, manifest, replicas)
     made: list[str] = []
     try:
         for record in manifest.streams:
@@ -136,13 +136,14 @@ async def _clearable(nc: Client, streams: list[str]) -> list[str]:
     return [*there, *([] if mark is None else [RESTORING.name])]
 
 
-async def _mark(nc: Client, manifest: Manifest) -> None:
+async def _mark(nc: Client, manifest: Manifest, replicas: int) -> None:
     ends = {record.name: record.last for record in manifest.streams}
     config = {
         "name": RESTORING.name,
         "description": RESTORING.description,
         "subjects": list(RESTORING.subjects),
         "storage": "file",
+        "num_replicas": replicas,  # it has to be seen when a server is down, too
         "max_msgs": 1,
         "metadata": {_ENDS: json.dumps(ends)},
     }

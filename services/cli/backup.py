@@ -17,6 +17,15 @@ def backup(
             metavar="FILE|DIR", help="The file; or a directory, in which it is named by the time."
         ),
     ],
+    check: Annotated[
+        bool, typer.Option("--check", help="Read the file through afterwards, as `restore --check` does.")
+    ] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Of the backups in DIR keep only the newest N, this one among them."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write everything that the running system keeps into one file, which is there whole or not at all.
@@ -25,7 +34,7 @@ def backup(
     """
     from services.cli import backup_commands
 
-    backup_commands.backup(target, as_json=as_json)
+    backup_commands.backup(target, check=check, keep=keep, as_json=as_json)
 
 
 def restore(

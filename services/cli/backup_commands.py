@@ -20,6 +20,7 @@ from rich.table import Table
 from contracts.errors import ErrorKind
 from services.backup.archive import reading
 from services.backup.check import checked
+from services.backup.keeping import keep_if_whole, keep_newest, name_of, remove_interrupted
 from services.backup.manifest import Manifest
 from services.backup.restore import restore_backup
 from services.backup.take import Progress, take_backup
@@ -30,7 +31,7 @@ from services.cli.words import say
 from services.credentials.operator import Operator, TrustInvalid
 from services.credentials.permissions import RESTORE_USER, RESTORE_USER_NAME
 from services.embedded.lock import DataInUse, data_lock
-from services.embedded.nats_server import NatsServer
+from services.embedded.nats_server import NatsServer, find_binary
 from services.embedded.up import operator_directory
 from services.runtime.connection import connect
 from services.runtime.settings import RuntimeSettings, load
@@ -41,17 +42,24 @@ _VALID_FOR: Final = timedelta(hours=24)
 _CONNECT_WITHIN_S: Final = 10.0
 
 
-def backup(target: Path, *, as_json: bool) -> None:
+def backup(target: Path, *, check: bool, keep: int | None, as_json: bool) -> None:
     """Raises typer.Exit."""
 
-    file = target / f"casetrail-{datetime.now(UTC):%Y%m%dT%H%M%SZ}.tar" if target.is_dir() else target
+    is_directory = target.is_dir()
+    file = target / name_of(datetime.now(UTC)) if is_directory else target
 
     async def work() -> None:
+        if keep is not None and not is_directory:
+            raise malformed("--keep", "keep_needs_directory", file=str(target))
         try:
             async with connected(USER) as nc:
                 with _progress(as_json=as_json) as progress:
                     manifest, fingerprint = await take_backup(nc, file, progress=progress)
+            if check:
+                keep_if_whole(file, fingerprint)
             size = file.stat().st_size
+            gone = [] if keep is None else keep_newest(target, keep)
+            gone += remove_interrupted(target) if is_directory else []
         except FileExistsError:
             raise malformed("FILE", "file_exists", file=str(file)) from None
         except OSError as error:
@@ -60,12 +68,15 @@ def backup(target: Path, *, as_json: bool) -> None:
                 ErrorKind.INTERNAL, 500, "backup_not_written", file=str(file), reason=reason
             ) from None
         if as_json:
-            print_json({"file": str(file), "size": size, "fingerprint": fingerprint, **_told(manifest)})
+            about = {"file": str(file), "size": size, "fingerprint": fingerprint, "checked": check}
+            print_json({**about, "removed": [str(path) for path in gone], **_told(manifest)})
             return
         _show(manifest)
         messages = sum(record.messages for record in manifest.streams)
         sys.stdout.write(say("backup_done", file=file, messages=messages, size=size) + "\n")
         sys.stdout.write(say("backup_print", fingerprint=fingerprint) + "\n")
+        for path in gone:
+            sys.stdout.write(say("backup_removed", file=path) + "\n")
 
     run(work(), as_json=as_json)
 
@@ -97,6 +108,8 @@ def restore(
                 ) from None
             manifest, found = checked(archive, fingerprint=fingerprint)
             if not check:
+                if rehearse or data is not None:
+                    _has_a_server()
                 progress = stack.enter_context(_progress(as_json=as_json))
                 target = _rehearsal() if rehearse else _target(data, operator_keys)
                 async with target as nc:
@@ -112,6 +125,14 @@ def restore(
         sys.stdout.write(say(how, file=file, messages=messages) + "\n")
 
     run(work(), as_json=as_json)
+
+
+def _has_a_server() -> None:
+    """Raises Failure: there is none on this machine, as in the image."""
+    try:
+        find_binary()
+    except FileNotFoundError as error:
+        raise failed(ErrorKind.MALFORMED, 400, "restore_no_server", reason=str(error)) from None
 
 
 async def _complete(nc: Client, replicas: int) -> None:

@@ -83,7 +83,9 @@ def rotate(
         wanted = _users(users, zone)
         try:
             if zone is not None:
-                await _push(keyring, keyring.operator.add_signing_key(zone))
+                pair, token = keyring.operator.announce_signing_key(zone)
+                await _push(keyring, token)  # a key that no server knows would sign what none takes
+                keyring.operator.sign_with(zone, pair)
             for user in wanted:
                 keyring.rotate(user, USERS[user])
         except (TrustInvalid, CredsInvalid, OSError) as error:
@@ -117,7 +119,7 @@ def retire(users: Sequence[str], *, signing_key: str | None, directory: Path | N
                 retired[user] = count
             if zone is not None:
                 await _push(keyring, keyring.operator.retire_signing_keys(zone))
-        except (TrustInvalid, OSError) as error:
+        except (TrustInvalid, CredsInvalid, OSError) as error:
             raise _invalid(error) from None
         if as_json:
             print_json({"retired": retired})

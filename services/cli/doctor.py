@@ -23,6 +23,10 @@ def doctor(
             min=1, max=5, envvar="CASETRAIL_STREAM_REPLICAS", help="Servers that should keep each stream."
         ),
     ] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERVICE", help="A service that you do not run. May be repeated."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, on one line.")] = False,
 ) -> None:
     """Say what is wrong, and what to do about it. Exit code 0: nothing is; 1: something.
@@ -32,4 +36,4 @@ def doctor(
     """
     from services.cli import doctor_commands
 
-    doctor_commands.examine(monitors=monitor or [], replicas=replicas, as_json=as_json)
+    doctor_commands.examine(monitors=monitor or [], replicas=replicas, without=without or [], as_json=as_json)

@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -33,8 +33,8 @@ _DEFAULT_SMTP_PORT: Final = 587
 _JWT: Final = re.compile(r"-BEGIN NATS USER JWT-+\s+[^.\s]+\.([^.\s]+)\.")
 
 
-async def look_at_services(nc: Client, version: str) -> AsyncIterator[Finding]:
-    """Who answers, and in which version (NATS ADR-32)."""
+async def look_at_services(nc: Client, version: str, services: Collection[str]) -> AsyncIterator[Finding]:
+    """Which of the services answer, and in which version (NATS ADR-32)."""
     found: dict[str, dict[str, str]] = defaultdict(dict)
     answers = await nc.subscribe(nc.new_inbox())
     await nc.publish("$SRV.PING", b"", reply=answers.subject)
@@ -49,7 +49,7 @@ async def look_at_services(nc: Client, version: str) -> AsyncIterator[Finding]:
     finally:
         await answers.unsubscribe()
     for entry in CATALOGUE:
-        if entry.has_pages:  # answers browsers, not requests: its /readyz tells
+        if entry.has_pages or entry.name not in services:  # answers browsers, not requests: its /readyz tells
             continue
         processes = found.get(entry.name, {})
         if not processes:

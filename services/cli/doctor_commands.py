@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,9 +18,10 @@ from services.cli.connect import CONNECT_WITHIN_S, USER, settings, silence
 from services.cli.doctor_findings import Finding, State, fine, problem
 from services.cli.doctor_log import look_at_the_log
 from services.cli.exit_codes import ExitCode
-from services.cli.failures import Failure, run
+from services.cli.failures import Failure, malformed, run
 from services.cli.output import WIDTH_OF_A_PIPE, print_json
 from services.cli.words import say
+from services.embedded.catalogue import CATALOGUE
 from services.embedded.running import Running, find_running
 from services.runtime.connection import BrokerUnavailable, connect
 from services.runtime.settings import RuntimeSettings, SettingsInvalid
@@ -28,16 +29,21 @@ from services.runtime.settings import RuntimeSettings, SettingsInvalid
 _STYLES = {State.FINE: "green", State.PROBLEM: "bold red", State.UNSEEN: "dim"}
 
 
-def examine(*, monitors: list[str], replicas: int | None, as_json: bool) -> None:
+def examine(*, monitors: list[str], replicas: int | None, without: list[str], as_json: bool) -> None:
     """Raises typer.Exit."""
     problems = 0
+    services = [entry.name for entry in CATALOGUE if entry.name not in without]
 
     async def work() -> None:
         nonlocal problems
+        every = [entry.name for entry in CATALOGUE]
+        for name in without:
+            if name not in every:
+                raise malformed("--without", "no_such_service", service=name, services=", ".join(every))
         found = []
         width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDTH_OF_A_PIPE
         out = Console(highlight=False, markup=False, emoji=False, width=width, soft_wrap=True)
-        async for finding in _look(monitors, replicas):
+        async for finding in _look(monitors, replicas, services):
             found.append(finding)
             if not as_json:
                 _show(out, finding)
@@ -51,10 +57,12 @@ def examine(*, monitors: list[str], replicas: int | None, as_json: bool) -> None
     raise typer.Exit(ExitCode.FAULT if problems else ExitCode.DONE)
 
 
-async def _look(monitors: list[str], replicas: int | None) -> AsyncIterator[Finding]:
+async def _look(
+    monitors: list[str], replicas: int | None, services: Collection[str]
+) -> AsyncIterator[Finding]:
     silence()
     running = None if os.environ.get("CASETRAIL_NATS_URL") else find_running()
-    async for finding in _look_over_nats(replicas):
+    async for finding in _look_over_nats(replicas, services):
         yield finding
     async for finding in around.look_at_monitoring(monitors):
         yield finding
@@ -66,7 +74,7 @@ async def _look(monitors: list[str], replicas: int | None) -> AsyncIterator[Find
     yield await around.look_at_the_identity_provider()
 
 
-async def _look_over_nats(replicas: int | None) -> AsyncIterator[Finding]:
+async def _look_over_nats(replicas: int | None, services: Collection[str]) -> AsyncIterator[Finding]:
     try:
         found: RuntimeSettings = settings()
         nc = await connect(found, user=USER, wait_s=CONNECT_WITHIN_S)
@@ -78,9 +86,9 @@ async def _look_over_nats(replicas: int | None) -> AsyncIterator[Finding]:
         return
     try:
         yield fine("nats_fine", url=", ".join(found.nats_servers))
-        async for finding in look_at_the_log(nc, replicas=replicas):
+        async for finding in look_at_the_log(nc, replicas=replicas, services=services):
             yield finding
-        async for finding in around.look_at_services(nc, version("casetrail")):
+        async for finding in around.look_at_services(nc, version("casetrail"), services):
             yield finding
         yield await around.look_at_dead_mails(nc)
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,6 +17,7 @@ from contracts.subjects import OUTSIDE_DOMAIN, RESTORING
 from services.cli.dead_letters import every_letter
 from services.cli.doctor_findings import Finding, fine, problem
 from services.cli.failures import Failure
+from services.credentials.permissions import USERS
 from services.runtime.streams import differences_of, every_configuration
 
 OLDEST_SERVER: Final = (2, 12)
@@ -26,6 +27,7 @@ LAGS_FROM: Final = 1_000
 SKEW_S: Final = 1.0
 _BETWEEN_LOOKS_S: Final = 2.0
 _TIMEOUT_S: Final = 5.0
+_NEXT: Final = "$JS.API.CONSUMER.MSG.NEXT."
 _NOT_FOUND: Final = 10059
 _NO_JETSTREAM: Final = frozenset({10039, 10076})
 
@@ -66,8 +68,10 @@ class Api:
         return answer
 
 
-async def look_at_the_log(nc: Client, *, replicas: int | None) -> AsyncIterator[Finding]:
-    """Everything that NATS itself tells."""
+async def look_at_the_log(
+    nc: Client, *, replicas: int | None, services: Collection[str]
+) -> AsyncIterator[Finding]:
+    """Everything that NATS itself tells, of a system that has these services."""
     version = nc.connected_server_version
     spelled = f"{version.major}.{version.minor}.{version.patch}"
     if (version.major, version.minor) < OLDEST_SERVER:
@@ -82,13 +86,13 @@ async def look_at_the_log(nc: Client, *, replicas: int | None) -> AsyncIterator[
         return
     yield fine("jetstream")
     try:
-        async for finding in _through(api, replicas):
+        async for finding in _through(api, replicas, services):
             yield finding
     except NoAnswer as error:
         yield problem("no_jetstream", reason=str(error))
 
 
-async def _through(api: Api, replicas: int | None) -> AsyncIterator[Finding]:
+async def _through(api: Api, replicas: int | None, services: Collection[str]) -> AsyncIterator[Finding]:
     yield await _clock(api)
     async for finding in _account(api):
         yield finding
@@ -106,7 +110,7 @@ async def _through(api: Api, replicas: int | None) -> AsyncIterator[Finding]:
             yield finding
     if len(there) == len(wanted):
         yield fine("streams", count=len(there))
-    async for finding in _consumers(api, there):
+    async for finding in _consumers(api, there, durables_of(services)):
         yield finding
     async for finding in _dead(api.nc):
         yield finding
@@ -155,11 +159,27 @@ def _stream(config: dict[str, Any], about: dict[str, Any], replicas: int | None)
     return findings
 
 
-async def _consumers(api: Api, streams: list[str]) -> AsyncIterator[Finding]:
+def durables_of(services: Collection[str]) -> list[tuple[str, str]]:
+    """Stream and name of the consumers by which the services hear of events, as their permissions have it."""
+    taken = (
+        subject.removeprefix(_NEXT).split(".", 1)
+        for service in services
+        for subject in USERS[service].publish
+        if subject.startswith(_NEXT)
+    )
+    return [(stream, consumer) for stream, consumer in taken]
+
+
+async def _consumers(
+    api: Api, streams: list[str], expected: Sequence[tuple[str, str]]
+) -> AsyncIterator[Finding]:
     """Looked at twice: whoever has work and does not get on has stopped."""
     before = {(stream, each["name"]): each for stream in streams for each in await _durables(api, stream)}
+    missing = [each for each in expected if each not in before]
+    for stream, consumer in missing:
+        yield problem("consumer_missing", stream=stream, consumer=consumer)
     await asyncio.sleep(_BETWEEN_LOOKS_S if before else 0)
-    wrong = False
+    wrong = bool(missing)
     for stream in streams:
         for now in await _durables(api, stream):
             then = before.get((stream, now["name"]))
@@ -174,8 +194,13 @@ async def _consumers(api: Api, streams: list[str]) -> AsyncIterator[Finding]:
 
 
 async def _durables(api: Api, stream: str) -> list[dict[str, Any]]:
-    answer = await api.ask(f"CONSUMER.LIST.{stream}", {"offset": 0})
-    return [each for each in answer.get("consumers") or [] if each["config"].get("durable_name")]
+    found: list[dict[str, Any]] = []
+    while True:  # a page has 256
+        answer = await api.ask(f"CONSUMER.LIST.{stream}", {"offset": len(found)})
+        page = answer.get("consumers") or []
+        found += page
+        if not page or len(found) >= answer.get("total", 0):
+            return [each for each in found if each["config"].get("durable_name")]
 
 
 def _consumer(stream: str, then: dict[str, Any], now: dict[str, Any]) -> Finding | None:

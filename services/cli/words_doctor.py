@@ -107,6 +107,17 @@ DOCTOR: Final[Mapping[str, Wording]] = {
     "doctor_consumers": Wording(
         "all {count} subscribers get on with their work", "wszyscy subskrybenci ({count}) pracują"
     ),
+    "no_such_service": Wording(
+        "there is no service {service}; there are {services}", "nie ma usługi {service}; są: {services}"
+    ),
+    "doctor_consumer_missing": Wording(
+        "{stream} has no consumer {consumer}: nobody handles these events",
+        "{stream} nie ma konsumenta {consumer}: nikt nie obsługuje tych zdarzeń",
+    ),
+    "doctor_consumer_missing_fix": Wording(
+        "Start the service that it is named after: it makes it. None is lost: it begins where it has to.",
+        "Uruchom usługę, od której ma nazwę: utworzy go. Nic nie ginie: zacznie tam, gdzie trzeba.",
+    ),
     "doctor_nobody_takes": Wording(
         "{consumer} on {stream}: {pending} events wait, and nobody takes them",
         "{consumer} na {stream}: {pending} zdarzeń czeka i nikt ich nie odbiera",

@@ -92,8 +92,17 @@ OPERATING: Final[Mapping[str, Wording]] = {
         "The backup could not be written to {file}: {reason}. Nothing of it was left there.",
         "Nie udało się zapisać kopii zapasowej do {file}: {reason}. Nic po niej nie zostało.",
     ),
+    "keep_needs_directory": Wording(
+        "{file} is no directory; old backups are only removed from one.",
+        "{file} nie jest katalogiem; stare kopie usuwa się tylko z katalogu.",
+    ),
+    "backup_removed": Wording("Removed: {file}", "Usunięto: {file}"),
     "backup_not_read": Wording("{file} cannot be read: {reason}.", "Nie można odczytać {file}: {reason}."),
     # restore
+    "restore_no_server": Wording(
+        "There is no nats-server here to restore into: {reason}",
+        "Nie ma tu serwera NATS, do którego można odtworzyć: {reason}",
+    ),
     "restore_where": Wording(
         "Say where to: --data DIR (a new embedded system), CASETRAIL_NATS_URL (a NATS server), "
         "or --check or --rehearse.",

@@ -82,14 +82,21 @@ class Keyring:
         return creds
 
     def to_retire(self, user: str) -> list[str]:
-        """Public keys of credentials that were replaced and still work."""
-        path = self._retired / user
-        return path.read_text(encoding="ascii").split() if path.exists() else []
+        """Public keys of credentials that were replaced and still work.
+
+        Those in the user's file are none of them, though an interrupted `rotate` put them on the list.
+        Raises CredsInvalid, OSError.
+        """
+        listed, present = self._retired / user, creds_file(self.creds, user)
+        if not listed.exists():
+            return []
+        in_use = Creds.read(present, user).public_key if present.exists() else None
+        return [key for key in listed.read_text(encoding="ascii").split() if key != in_use]
 
     def retire(self, user: str, zone: Zone) -> str | None:
         """The account's JWT, in which none of them is valid, for the servers; None: there is none to retire.
 
-        Call `forget` once a server has taken it. May be repeated. Raises TrustInvalid, OSError.
+        Call `forget` once a server has taken it. May be repeated. Raises TrustInvalid, CredsInvalid, OSError.
         """
         token = None
         for key in self.to_retire(user):

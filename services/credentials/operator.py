@@ -123,21 +123,24 @@ class Operator:
         with self._locked():
             return self._update(zone, revoked=public_key)
 
-    def add_signing_key(self, zone: Zone) -> str:
-        """Sign with a new key from now on; what earlier ones signed stays valid. Returns the account's JWT.
+    def announce_signing_key(self, zone: Zone) -> tuple[KeyPair, str]:
+        """A new key, and the account's JWT that lets it sign beside the earlier ones, for the servers.
 
-        Servers must have taken the account before they meet what the new key signed.
+        Nothing is signed with it before `sign_with`, which is for when the servers have taken the account.
         Raises TrustInvalid, OSError.
         """
         with self._locked():
             pair = KeyPair.new(KeyKind.ACCOUNT)
-            # The account first: a key that nobody knows would sign what no server takes.
-            token = self._update(
-                zone, signing_keys=[pair.public, *self._account(zone)["nats"]["signing_keys"]]
-            )
+            known = self._account(zone)["nats"]["signing_keys"]
+            return pair, self._update(zone, signing_keys=[*known, pair.public])
+
+    def sign_with(self, zone: Zone, pair: KeyPair) -> None:
+        """Sign with it from now on; what earlier keys signed stays valid. Raises TrustInvalid, OSError."""
+        with self._locked():
+            known = self._account(zone)["nats"]["signing_keys"]
+            self._update(zone, signing_keys=[pair.public, *(key for key in known if key != pair.public)])
             write_private(_seed(self._directory, zone), pair.seed + "\n")
             self._signing[zone] = pair
-        return token
 
     def retire_signing_keys(self, zone: Zone) -> str:
         """Have only the present key count: whoever has what an earlier one signed is cut off.

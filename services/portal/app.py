@@ -73,7 +73,8 @@ async def portal(
             pages = Measured(application(site), context.registry)
             async with served(pages, listener, settings):
                 log.info("portal.listening", url=settings.origin, port=listener.getsockname()[1])
-                yield
+                with contextlib.closing(news):  # streams end first: they would outlast any patience
+                    yield
     finally:
         await context.cancel_tasks()
         listener.close()

@@ -32,6 +32,7 @@ class News:
         self._user = user
         self._waiting: dict[tuple[str, str], set[_Waiting]] = {}
         self._newest: dict[str, int] = {}
+        self._is_closed = False
 
     async def run(self) -> None:
         """Follow the log, from its end on, until cancelled."""
@@ -41,19 +42,24 @@ class News:
             except FollowError as error:
                 log.warning("news.cannot_follow", reason=str(error))
                 await asyncio.sleep(_RETRY_S)
-                for each in [each for several in self._waiting.values() for each in several]:
-                    each.wake(0)
+                self._wake_all()
+
+    def close(self) -> None:
+        """End whatever waits for news, and what would begin to: this process is about to end."""
+        self._is_closed = True
+        self._wake_all()
 
     async def of(self, account: str, number: str | None = None) -> AsyncGenerator[int, None]:
         """Positions of new events of a ticket, or of any ticket of an account; only the last of several.
 
         Begins at once with that of the account's newest event that is known here, or 0: from there on nothing
-        is missed. A 0 later says that something may have been.
+        is missed. A 0 later says that something may have been. Ends when closed.
         """
         with self._registered(account, number or _ANY) as waiting:
-            yield self._newest.get(account, 0)
-            while True:
-                yield await waiting.next()
+            position = self._newest.get(account, 0)
+            while not self._is_closed:
+                yield position
+                position = await waiting.next()
 
     async def _follow(self) -> None:
         follower = Follower(
@@ -72,6 +78,10 @@ class News:
                     for key in ((account, number), (account, _ANY)):
                         for waiting in self._waiting.get(key, ()):
                             waiting.wake(message.position)
+
+    def _wake_all(self) -> None:
+        for each in [each for several in self._waiting.values() for each in several]:
+            each.wake(0)
 
     @contextlib.contextmanager
     def _registered(self, account: str, number: str) -> Iterator[_Waiting]:

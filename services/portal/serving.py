@@ -15,6 +15,9 @@ from services.portal.settings import PortalSettings
 from services.runtime.settings import SettingsInvalid, problem
 
 _CUT_OFF_WITHIN_S: Final = 1.0
+_IDLE_S: Final = 75
+"""Longer than proxies keep an idle connection (nginx and most others: 60 s), so that they close it, and no
+request is sent into one that is being closed here."""
 
 
 class _Server(uvicorn.Server):
@@ -41,7 +44,7 @@ async def served(
         proxy_headers=True,
         forwarded_allow_ips=settings.portal_trusted_proxies,
         limit_concurrency=settings.max_concurrent_requests,
-        timeout_keep_alive=30,
+        timeout_keep_alive=_IDLE_S,
         h11_max_incomplete_event_size=32 * 1024,
     )
     server = _Server(config)

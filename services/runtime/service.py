@@ -52,6 +52,7 @@ class Context(Generic[SettingsT]):
     version: str
     failed: asyncio.Future[None]
     started: bool = False
+    stopping: bool = False
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def spawn(self, work: Coroutine[Any, Any, None], *, name: str) -> None:
@@ -70,8 +71,10 @@ class Context(Generic[SettingsT]):
         await cancel(self._tasks)
         self._tasks.clear()
 
-    async def not_started(self) -> str | None:
-        """A check for `/readyz`: requests are answered only after the replica has caught up."""
+    async def not_answering(self) -> str | None:
+        """A check for `/readyz`: requests are answered from when the replica has caught up until the end."""
+        if self.stopping:
+            return "about to end"
         return None if self.started else "not answering requests yet"
 
     def watch_replica(self, replica: Replica) -> None:
@@ -148,7 +151,7 @@ async def _run(name: str, settings: SettingsT, compose: Compose[SettingsT]) -> i
                 failed=asyncio.get_running_loop().create_future(),
             )
             context.spawn(keep_alive(nc), name="keep-alive")
-            health.add_check("requests", context.not_started)
+            health.add_check("requests", context.not_answering)
             return await _until_stopped(context, compose, stop, health_port=port)
     finally:
         await health.stop()
@@ -203,3 +206,4 @@ async def _compose(
         context.started = True
         log.info("service.ready", health_port=health_port)
         await stop.wait()
+        context.stopping = True  # what is under way ends; whoever asks for health hears it

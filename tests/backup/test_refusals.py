@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import gzip
 import hashlib
 import io
@@ -15,9 +16,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from services.backup.archive import reading
+from services.backup.archive import reading, writing
 from services.backup.check import checked
 from services.backup.errors import BackupRefused
+from services.backup.keeping import keep_if_whole
 from services.backup.restore import restore_backup
 from services.backup.take import take_backup
 from services.embedded.nats_server import NatsServer
@@ -166,6 +168,18 @@ async def test_what_is_missing_added_or_mixed_up_is_named(
     assert why(tmp_path / "mixed.tar", packed(files, consistent=False)) == (code, member)
 
 
+async def test_a_new_backup_that_is_not_whole_is_removed(good: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "new.tar"
+    path.write_bytes(good)
+    fingerprint = hashlib.sha256(unpacked(good)["manifest.json"]).hexdigest()
+    keep_if_whole(path, fingerprint)
+    assert path.exists()
+    path.write_bytes(good[:-4096])
+    with pytest.raises(BackupRefused):
+        keep_if_whole(path, fingerprint)
+    assert not path.exists()
+
+
 async def test_another_backup_than_was_meant_is_refused_by_its_fingerprint(
     good: bytes, tmp_path: Path
 ) -> None:
@@ -249,6 +263,25 @@ async def test_a_newer_servers_backup_is_not_given_to_an_older_one(good: bytes, 
     assert error.value.code == "restore_older_server"
     await nc.close()
     await server.stop()
+
+
+async def test_a_backup_that_another_has_just_finished_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, partial = tmp_path / "same.tar", tmp_path / "same.tar.partial"
+    lock = fcntl.flock
+
+    def finish_first(file: Any, operation: int) -> None:
+        if not path.exists():  # between our opening and our lock
+            partial.write_bytes(b"whole")
+            partial.rename(path)
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", finish_first)
+    with pytest.raises(FileExistsError), writing(path, made_at=0):
+        pass
+    assert path.read_bytes() == b"whole"
+    assert not partial.exists()
 
 
 async def test_two_backups_never_write_one_file(backups: tuple[Path, Path], tmp_path: Path) -> None:

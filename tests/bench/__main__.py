@@ -1,4 +1,4 @@
-"""`python -m tests.bench [commands|replica|access|intake|notify|mail_in|portal|size] [--events N]`."""
+"""`python -m tests.bench [commands|replica|access|intake|notify|mail_in|portal|size|nodes] [--events N]`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import uvloop
 
 from services.runtime import logs
-from tests.bench import access, commands, intake, mail_in, notify, portal, replica, size
+from tests.bench import access, commands, intake, mail_in, nodes, notify, portal, replica, size
 
-SUITES = ("commands", "replica", "access", "intake", "notify", "mail_in", "portal", "size")
+SUITES = ("commands", "replica", "access", "intake", "notify", "mail_in", "portal", "size", "nodes")
 
 
 def main() -> None:
@@ -49,6 +49,8 @@ def _suite(name: str, directory: Path, events: int) -> Coroutine[Any, Any, None]
             return access.run(directory)
         case "size":
             return size.run(directory, events)
+        case "nodes":
+            return nodes.run(directory)
         case _:
             return replica.run(directory, events)
 

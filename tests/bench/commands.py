@@ -43,12 +43,12 @@ async def run(directory: Path) -> None:
     """Print a line for each number of clients: medians over rounds that take turns."""
     print(f"commands (1 opening, {REPLIES} replies, fsync on) against one-by-one js.publish, {ROUNDS} rounds")
     print(" clients  commands/s   p50 ms   p99 ms   publish/s   p99 ms   ratio   aim")
-    async with broker(directory) as (server, nc), ticket_service(server, nc, directory):
+    async with broker(directory) as (server, nc), ticket_service(server.url, nc, directory):
         for clients, total in CLIENTS.items():
             commands, raw = [], []
             for _ in range(ROUNDS):
-                raw.append(await _round(clients, total, _publisher(nc)))
-                commands.append(await _round(clients, total, _commander(nc)))
+                raw.append(await measured(clients, total, publisher(nc)))
+                commands.append(await measured(clients, total, _commander(nc)))
             ratio = statistics.median(c.rate / r.rate for c, r in zip(commands, raw, strict=True))
             columns = [
                 f"{clients:8d}  {_median(commands, lambda r: r.rate):10.0f}",
@@ -65,7 +65,11 @@ def _median(rounds: list[Round], of: Callable[[Round], float]) -> float:
     return statistics.median(of(measured) for measured in rounds)
 
 
-async def _round(clients: int, total: int, act: Act) -> Round:
+async def measured(clients: int, total: int, act: Act) -> Round:
+    """So many clients do it again and again, `total` times in all.
+
+    `act` is told the client's name and its turn.
+    """
     latencies: list[float] = []
 
     async def client() -> None:
@@ -80,7 +84,8 @@ async def _round(clients: int, total: int, act: Act) -> Round:
     return Round(len(latencies) / (time.perf_counter() - began), sorted(latencies))
 
 
-def _publisher(nc: Client) -> Act:
+def publisher(nc: Client) -> Act:
+    """One append of the length of an event, on subjects of which each gets several."""
     js = nc.jetstream(timeout=60)
     payload = json.dumps({"text": TEXT, "envelope": "x" * 450}).encode()  # as long as an event
 

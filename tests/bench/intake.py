@@ -41,10 +41,15 @@ async def run(directory: Path) -> None:
     key.write_text("k" * 40)
     async with (
         broker(directory) as (server, nc),
-        ticket_service(server, nc, directory),
-        service(server, nc, directory, "intake", probe=requests.OFFER, CASETRAIL_LINK_KEY_FILE=str(key)),
+        ticket_service(server.url, nc, directory),
+        service(server.url, nc, directory, "intake", probe=requests.OFFER, CASETRAIL_LINK_KEY_FILE=str(key)),
         service(
-            server, nc, directory, "attachments", probe=UPLOAD, CASETRAIL_UPLOAD_BYTES_PER_HOUR=str(1 << 40)
+            server.url,
+            nc,
+            directory,
+            "attachments",
+            probe=UPLOAD,
+            CASETRAIL_UPLOAD_BYTES_PER_HOUR=str(1 << 40),
         ),
     ):
         await AccessLog(on_server(nc)).account("many", members=MANY)

@@ -35,10 +35,10 @@ async def run(directory: Path) -> None:
     key = directory / "key"
     key.write_text("k" * 40)
     port = ReservedPort()
-    async with sink() as mails, broker(directory) as (server, nc), ticket_service(server, nc, directory):
+    async with sink() as mails, broker(directory) as (server, nc), ticket_service(server.url, nc, directory):
         await AccessLog(on_server(nc)).account("many", members=[AUTHOR])
         async with service(
-            server,
+            server.url,
             nc,
             directory,
             "notify",

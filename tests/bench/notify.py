@@ -68,11 +68,11 @@ async def run(directory: Path) -> None:
     """Print the rate of a burst, and the delay at a steady rate."""
     key = directory / "key"
     key.write_text("k" * 40)
-    async with sink() as mails, broker(directory) as (server, nc), ticket_service(server, nc, directory):
+    async with sink() as mails, broker(directory) as (server, nc), ticket_service(server.url, nc, directory):
         people = [f"p{number}@many.example" for number in range(RECIPIENTS + 1)]
         await AccessLog(on_server(nc)).account("many", members=people)
         async with service(
-            server,
+            server.url,
             nc,
             directory,
             "notify",

@@ -32,25 +32,32 @@ async def broker(directory: Path) -> AsyncIterator[tuple[NatsServer, Client]]:
     nc = await connect(RuntimeSettings(nats_url=server.url), user="bench")
     try:
         await ensure_streams(nc, replicas=1)
-        create = json.dumps(configuration(RAW, replicas=1)).encode()
-        await nc.request(f"$JS.API.STREAM.CREATE.{RAW.name}", create)
+        await make_raw(nc, replicas=1)
         yield server, nc
     finally:
         await nc.close()
         await server.stop()
 
 
+async def make_raw(nc: Client, *, replicas: int) -> None:
+    """Make the stream of the raw limit."""
+    create = json.dumps(configuration(RAW, replicas=replicas)).encode()
+    answer = await nc.request(f"$JS.API.STREAM.CREATE.{RAW.name}", create, timeout=10)
+    if b'"error"' in answer.data:
+        raise RuntimeError(answer.data.decode())
+
+
 @contextlib.asynccontextmanager
-async def ticket_service(server: NatsServer, nc: Client, directory: Path) -> AsyncIterator[None]:
+async def ticket_service(url: str, nc: Client, directory: Path) -> AsyncIterator[None]:
     """A ticket service that is ready, and knows jan@acme.example for a member of `acme`."""
     await AccessLog(on_server(nc)).account("acme", members=["jan@acme.example"])
-    async with service(server, nc, directory, "tickets", probe=requests.LOOKUP):
+    async with service(url, nc, directory, "tickets", probe=requests.LOOKUP):
         yield
 
 
 @contextlib.asynccontextmanager
 async def service(
-    server: NatsServer, nc: Client, directory: Path, name: str, *, probe: str, **settings: str
+    url: str, nc: Client, directory: Path, name: str, *, probe: str, **settings: str
 ) -> AsyncIterator[None]:
     """A service as a process of its own, which answers a request on `probe` when it is ready."""
     process = await asyncio.create_subprocess_exec(
@@ -59,7 +66,7 @@ async def service(
         f"from services.{name}.app import main; raise SystemExit(main())",
         env={
             **os.environ,
-            "CASETRAIL_NATS_URL": server.url,
+            "CASETRAIL_NATS_URL": url,
             "CASETRAIL_DATA_DIR": str(directory / name),
             "CASETRAIL_LOG_LEVEL": "warning",
             **settings,

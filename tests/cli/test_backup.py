@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import resource
 import signal
@@ -36,6 +37,26 @@ def test_a_backup_goes_into_a_directory_under_its_time_and_says_what_is_in_it(
     ).object
     assert checked["restored"] == "nowhere"
     assert checked["streams"] == done["streams"]
+
+
+def test_of_the_backups_in_a_directory_the_newest_are_kept_and_nothing_else_is_touched(
+    casetrail: Casetrail, tmp_path: Path
+) -> None:
+    old = ["casetrail-20200101T000000Z.tar", "casetrail-20200102T000000Z.tar"]
+    others = ["casetrail-before-the-upgrade.tar", "notes.txt", "casetrail-20200103T000000Z.tar.partial"]
+    interrupted = "casetrail-20200104T000000Z.tar.partial"
+    for name in (*old, *others, interrupted):
+        (tmp_path / name).write_bytes(b"")
+    with (tmp_path / others[-1]).open("rb") as written:
+        fcntl.flock(written, fcntl.LOCK_EX)  # as another process that writes it
+        done = casetrail("backup", str(tmp_path), "--check", "--keep", "2", "--json").object
+    assert done["checked"] is True
+    assert done["removed"] == [str(tmp_path / old[0]), str(tmp_path / interrupted)]
+    assert {path.name for path in tmp_path.iterdir()} == {old[1], *others, Path(done["file"]).name}
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / old[0]).write_bytes(b"")
+    assert f"Removed: {elsewhere / old[0]}" in casetrail("backup", str(elsewhere), "--keep", "1").out
 
 
 def test_a_new_system_is_made_of_it_in_which_people_find_their_tickets(
@@ -96,6 +117,8 @@ def test_a_damaged_backup_is_refused_in_the_persons_language(nowhere: Casetrail,
         (("restore", "{backup}", "--check", "--rehearse"), "exclude one another"),
         (("restore", "{backup}", "--check", "--fingerprint", "00"), "another backup"),
         (("backup", "{backup}"), "FILE"),
+        (("backup", "{backup}", "--keep", "3"), "is no directory"),
+        (("backup", "{backup}", "--keep", "0"), "--keep"),
         (("backup", "{backup}/x.tar"), "could not be written"),
     ],
 )

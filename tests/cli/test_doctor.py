@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.js.api import ConsumerConfig
 
 from contracts.dead_letters import (
     DELIVERIES_HEADER,
@@ -35,18 +36,21 @@ from services.cli.doctor_findings import Finding, State
 from services.cli.doctor_log import look_at_the_log
 from services.credentials.operator import Operator
 from services.credentials.permissions import USERS
+from services.embedded.catalogue import CATALOGUE
 from services.embedded.nats_server import NatsServer
 from services.runtime.streams import ensure_streams
 from tests.cli.conftest import Casetrail, System
 from tests.notify.servers import mail_server
+
+EVERY = tuple(entry.name for entry in CATALOGUE)
 
 
 def problems(findings: list[Finding]) -> list[str]:
     return [finding.code for finding in findings if finding.state is State.PROBLEM]
 
 
-async def looked(nc: Client, *, replicas: int | None = None) -> list[Finding]:
-    return [finding async for finding in look_at_the_log(nc, replicas=replicas)]
+async def looked(nc: Client, *, replicas: int | None = None, services: Sequence[str] = ()) -> list[Finding]:
+    return [finding async for finding in look_at_the_log(nc, replicas=replicas, services=services)]
 
 
 @pytest.fixture
@@ -163,6 +167,26 @@ async def test_what_is_wrong_with_the_log_is_told_with_its_fix(
             assert finding.fix
 
 
+async def test_a_consumer_that_does_not_exist_is_missed(nc: Client) -> None:
+    await have_nobody_take_events(nc)
+    found = await looked(nc, services=EVERY)
+    missing = {str(f.data["consumer"]) for f in found if f.code == "consumer_missing"}
+    of_notify = {"notify-interests", "notify-invitations", "notify-received"}
+    assert missing == {"attachments-keeper", "tickets-submissions", *of_notify}
+    assert "consumers" not in {finding.code for finding in found}
+    few = await looked(nc, services=("tickets",))
+    assert [str(f.data["consumer"]) for f in few if f.code == "consumer_missing"] == ["tickets-submissions"]
+
+
+async def test_one_that_stands_still_is_seen_behind_hundreds_of_others(nc: Client) -> None:
+    await have_nobody_take_events(nc)
+    js = nc.jetstream()
+    config = ConsumerConfig(inactive_threshold=600, mem_storage=True)
+    for turn in range(260):  # more than a page of the server's list
+        await js.add_consumer("TICKETS", config.evolve(name=f"acme-systems-{turn}"))
+    assert "nobody_takes" in problems(await looked(nc))
+
+
 async def test_too_few_copies_are_told(nc: Client) -> None:
     found = await looked(nc, replicas=3)
     assert set(problems(found)) == {"stream_differs"}
@@ -174,7 +198,7 @@ async def test_a_service_that_does_not_answer_or_is_of_another_version_is_named(
 
     services = [await add_service(nc, name="tickets", version=version) for version in ("1.0.0", "1.0.1")]
     services.append(await add_service(nc, name="notify", version="1.0.0"))
-    found = [finding async for finding in look_at_services(nc, "1.0.1")]
+    found = [finding async for finding in look_at_services(nc, "1.0.1", EVERY)]
     told = {str(finding.data["service"]): finding.code for finding in found}
     assert told == {
         "access": "service_missing",

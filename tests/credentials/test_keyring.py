@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,25 @@ def test_every_key_that_was_replaced_is_on_the_list_until_it_is_forgotten(tmp_pa
     assert again.retire("worker", Zone.SERVICES) is None
 
 
+def test_credentials_in_use_are_not_retired_because_a_rotation_was_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keyring, _ = Keyring.init(tmp_path / "d", {"worker": INSIDE})
+    first = Creds.read(creds_file(keyring.creds, "worker"), "worker").public_key
+
+    def full(*_: object) -> Creds:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(keyring.operator, "issue", full)
+        with pytest.raises(OSError, match="No space"):
+            keyring.rotate("worker", INSIDE)
+    assert keyring.to_retire("worker") == []
+    assert keyring.retire("worker", Zone.SERVICES) is None
+    keyring.rotate("worker", INSIDE)
+    assert set(keyring.to_retire("worker")) == {first}
+
+
 def test_a_directory_without_keys_is_no_keyring(tmp_path: Path) -> None:
     with pytest.raises(TrustInvalid, match="missing"):
         Keyring.read(tmp_path)
@@ -102,7 +122,11 @@ async def test_a_signing_key_is_replaced_and_what_it_signed_ends_with_it(tmp_pat
         stack.push_async_callback(nc.close)
         old = tmp_path / "old.creds"
         old.write_text(path.read_text())
-        await push_account(operator, operator.add_signing_key(Zone.SERVICES), settings, wait_s=5)
+        pair, token = operator.announce_signing_key(Zone.SERVICES)
+        keyring.rotate("worker", INSIDE)  # before any server knows the new key: signed by the old one
+        assert await is_let_in(server.url, "worker", path)
+        await push_account(operator, token, settings, wait_s=5)
+        operator.sign_with(Zone.SERVICES, pair)
         assert len(operator.signing_keys(Zone.SERVICES)) == 2
         keyring.rotate("worker", INSIDE)
         for creds in (old, path):
@@ -118,7 +142,8 @@ async def test_a_signing_key_is_replaced_and_what_it_signed_ends_with_it(tmp_pat
 def test_a_signing_key_survives_a_start_of_the_next_version(tmp_path: Path) -> None:
     """`kept` brings accounts up to date; a rotation that is under way goes on."""
     keyring, _ = Keyring.init(tmp_path / "d", {"worker": INSIDE})
-    keyring.operator.add_signing_key(Zone.SERVICES)
+    pair, _ = keyring.operator.announce_signing_key(Zone.SERVICES)
+    keyring.operator.sign_with(Zone.SERVICES, pair)
     both = keyring.operator.signing_keys(Zone.SERVICES)
     again, _ = Keyring.init(tmp_path / "d", {"worker": INSIDE})
     assert again.operator.signing_keys(Zone.SERVICES) == both

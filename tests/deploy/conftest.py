@@ -7,7 +7,7 @@ import os
 import pytest
 
 from tests.deploy.composition import engine_is_there
-from tests.deploy.rendered import TOOLS
+from tests.deploy.rendered import RESOURCES, TOOLS
 
 # testcontainers would start a container that cleans up, from an image that cannot be pulled everywhere, and
 # look for published ports elsewhere than on this machine.
@@ -30,9 +30,9 @@ def engine() -> None:
 @pytest.fixture(scope="session")
 def tools() -> None:
     """helm and the others are there."""
-    if (TOOLS / "helm").exists():
+    if (TOOLS / "helm").exists() and (RESOURCES.parent / "node_modules").exists():
         return
-    reason = "no helm here (`make chart` installs it)"
+    reason = "no helm here, or not all that `make chart` installs"
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)

@@ -13,11 +13,12 @@ import yaml
 ROOT: Final = Path(__file__).parents[2]
 CHART: Final = ROOT / "deploy/chart"
 TOOLS: Final = ROOT / ".venv-tools/bin"
+RESOURCES: Final = ROOT / "deploy/tools/resources.mjs"
 VALUES: Final = {
     "default": [],
     **{path.stem: ["--values", str(path)] for path in sorted((ROOT / "tests/deploy/values").glob("*.yaml"))},
 }
-WORKLOADS: Final = ("Deployment", "StatefulSet", "Job")
+WORKLOADS: Final = ("Deployment", "StatefulSet", "Job", "CronJob")
 
 Object = dict[str, Any]
 
@@ -47,8 +48,13 @@ def name_of(each: Object) -> str:
 
 def pod_of(workload: Object) -> Object:
     """The template of its pods."""
-    template: Object = workload["spec"]["template"]
+    template: Object = workload["spec"].get("jobTemplate", workload)["spec"]["template"]
     return template
+
+
+def component_of(workload: Object) -> str:
+    """Which part of the system it is."""
+    return str(pod_of(workload)["metadata"]["labels"]["app.kubernetes.io/component"])
 
 
 def containers(objects: Sequence[Object]) -> Iterator[tuple[Object, Object]]:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -11,11 +16,16 @@ import yaml
 
 from services.credentials.permissions import USERS
 from services.embedded.catalogue import CATALOGUE
+from services.portal.security import FILES_BODY
+from services.portal.site import ANSWER_WITHIN_S
 from tests.deploy.rendered import (
     CHART,
+    RESOURCES,
     ROOT,
     VALUES,
     WORKLOADS,
+    Object,
+    component_of,
     containers,
     name_of,
     of_kind,
@@ -27,7 +37,7 @@ from tests.deploy.rendered import (
 
 OLDEST, NEWEST = "1.30.0", "1.37.0"
 NOT_OF_KUBERNETES = ("HTTPRoute", "ServiceMonitor")
-"""Kinds of others, for which there is no schema here."""
+"""Kinds of others, which deploy/tools/resources.mjs knows."""
 
 each_values = pytest.mark.parametrize("values", VALUES)
 pytestmark = pytest.mark.usefixtures("tools")
@@ -55,6 +65,36 @@ def test_kubernetes_would_take_it(version: str, tmp_path: Path) -> None:
     assert said.count(" passed for resource ") == objects
 
 
+def wrong_with(objects: Sequence[Object]) -> list[str]:
+    """What the projects whose kinds they are would not take, or would silently drop."""
+    node = shutil.which("node", path=sysconfig.get_path("scripts")) or shutil.which("node")
+    assert node is not None
+    done = subprocess.run(
+        [node, RESOURCES], input=json.dumps(objects), capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stderr == ""
+    assert (done.returncode == 0) == (done.stdout == "")
+    return done.stdout.splitlines()
+
+
+def test_the_gateway_api_and_the_prometheus_operator_would_take_it() -> None:
+    objects = [each for values in VALUES for each in of_kind(rendered(values), *NOT_OF_KUBERNETES)]
+    assert {each["kind"] for each in objects} == set(NOT_OF_KUBERNETES)
+    assert wrong_with(objects) == []
+
+
+def test_they_would_not_take_what_is_misspelt_or_of_another_type() -> None:
+    (route,), (monitor,) = (of_kind(rendered("full"), kind) for kind in NOT_OF_KUBERNETES)
+    misspelt, of_another_type = deepcopy(route), deepcopy(monitor)
+    misspelt["spec"]["rules"][0]["backendRefs"][0]["ports"] = 80
+    of_another_type["spec"]["endpoints"][0]["port"] = 8081
+    assert wrong_with([misspelt, of_another_type, {**route, "apiVersion": "gateway/v9"}]) == [
+        "/spec/rules/0/backendRefs/0/ports: no such field",
+        "data/spec/endpoints/0/port must be string",
+        "gateway/v9 HTTPRoute: no such kind",
+    ]
+
+
 def test_the_chart_names_the_oldest_version_that_it_is_tried_with() -> None:
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     assert chart["kubeVersion"] == f">={OLDEST}-0"
@@ -72,7 +112,7 @@ def test_every_container_is_confined_and_bounded(values: str) -> None:
             "readOnlyRootFilesystem": True,
             "capabilities": {"drop": ["ALL"]},
         }, where
-        if workload["kind"] != "Job":
+        if workload["kind"] not in ("Job", "CronJob"):
             assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys(), where
 
 
@@ -178,6 +218,56 @@ def test_what_prometheus_reads_is_the_health_port_of_every_service(values: str) 
         assert {endpoint["port"] for endpoint in monitor["spec"]["endpoints"]} == {"health"}
 
 
+@each_values
+def test_a_pod_that_is_told_to_end_has_the_time_to_finish(values: str) -> None:
+    """Endpoints are withdrawn first; then what is under way ends, and what is left open is cut off."""
+    for workload in of_kind(rendered(values), "Deployment"):
+        (container,) = pod_of(workload)["spec"]["containers"]
+        told = {variable["name"]: variable["value"] for variable in container["env"]}
+        finish_s = float(told.get("CASETRAIL_SHUTDOWN_TIMEOUT_S", 2))
+        withdraw_s = 0
+        if component_of(workload) == "portal":
+            assert finish_s > ANSWER_WITHIN_S, "a page may wait that long for a service that is replaced"
+            assert container["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
+            withdraw_s = 5
+        assert withdraw_s + finish_s + 3 < pod_of(workload)["spec"]["terminationGracePeriodSeconds"]
+        assert workload["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
+
+
+@pytest.mark.parametrize(
+    ("more", "volume", "claims"),
+    [
+        ((), {"persistentVolumeClaim": {"claimName": "casetrail-backup"}}, 1),
+        (("backup.existingClaim=there",), {"persistentVolumeClaim": {"claimName": "there"}}, 0),
+        (("backup.volume.emptyDir.medium=Memory",), {"emptyDir": {"medium": "Memory"}}, 0),
+    ],
+)
+def test_a_backup_goes_to_the_volume_that_is_given(
+    more: tuple[str, ...], volume: Object, claims: int
+) -> None:
+    objects = rendered("default", "--set", ",".join(("backup.enabled=true", "backup.keep=5", *more)))
+    (cron,) = of_kind(objects, "CronJob")
+    assert cron["spec"]["concurrencyPolicy"] == "Forbid"
+    spec = pod_of(cron)["spec"]
+    (container,) = spec["containers"]
+    assert container["command"] == [
+        "casetrail", "backup", "/backups", "--check", "--keep", "5", "--json",
+    ]  # fmt: skip
+    mounted = {mount["name"]: mount for mount in container["volumeMounts"]}
+    volumes = {each.pop("name"): each for each in deepcopy(spec["volumes"])}
+    assert mounted["backups"]["mountPath"] == "/backups"
+    assert volumes["backups"] == volume
+    assert volumes["nats"]["secret"]["secretName"] == "casetrail-nats-backup"
+    assert mounted.keys() == volumes.keys() == {"backups", "nats"}, "no other secret"
+    assert len(of_kind(objects, "PersistentVolumeClaim")) == claims
+
+
+def test_there_is_no_backup_unless_it_is_asked_for() -> None:
+    assert of_kind(rendered("default"), "CronJob", "PersistentVolumeClaim") == []
+    policies = of_kind(rendered("default"), "NetworkPolicy")
+    assert not [each for each in policies if each["metadata"]["name"].endswith("-backup")]
+
+
 def test_every_service_of_the_catalogue_has_its_deployment() -> None:
     deployments = of_kind(rendered("default"), "Deployment")
     arguments = {pod_of(each)["spec"]["containers"][0]["args"][0] for each in deployments}
@@ -196,12 +286,41 @@ def test_secrets_are_named_and_never_written(values: str) -> None:
                 assert secret.removeprefix("casetrail-nats-") in users
 
 
-def test_the_setup_job_has_another_name_for_another_image() -> None:
-    names = {
-        of_kind(rendered("default", *more), "Job")[0]["metadata"]["name"]
-        for more in ((), ("--set", "image.tag=0.2.0"), ("--set", "nats.streamReplicas=1"))
-    }
-    assert len(names) == 3
+def test_the_setup_job_has_another_name_when_its_pods_are_others() -> None:
+    changes = (
+        "image.tag=0.2.0", "nats.streamReplicas=1", "log.level=debug", "nats.caSecret=ca",
+        "nats.credentialsPrefix=other", "image.pullPolicy=Always", "priorityClassName=high",
+    )  # fmt: skip
+    jobs = [of_kind(rendered("default"), "Job")[0]]
+    jobs += [of_kind(rendered("default", "--set", change), "Job")[0] for change in changes]
+    assert len({job["metadata"]["name"] for job in jobs}) == 1 + len(changes)
+    (other,) = of_kind(rendered("default", "--set", "services.tickets.replicas=3"), "Job")
+    assert other == jobs[0]
+
+
+def test_the_pods_of_nats_are_looked_for_where_the_values_say() -> None:
+    def peers(*more: str) -> list[Object]:
+        policies = of_kind(rendered("default", *more), "NetworkPolicy")
+        return [policy["spec"]["egress"][1]["to"][0] for policy in policies]
+
+    assert all("namespaceSelector" not in peer for peer in peers()), "this namespace"
+    everywhere = peers("--set-json", "nats.namespaceSelector={}")
+    assert all(peer["namespaceSelector"] == {} for peer in everywhere), "any namespace"
+
+
+def test_people_reach_the_portal_at_the_host_of_its_address() -> None:
+    address = ("--set", "publicUrl=https://help.example:8443/,ingress.enabled=true")
+    (ingress,) = of_kind(rendered("default", *address), "Ingress")
+    assert [rule["host"] for rule in ingress["spec"]["rules"]] == ["help.example"]
+
+
+def test_what_is_uploaded_has_room_in_the_portal() -> None:
+    for workload in of_kind(rendered("default"), "Deployment"):
+        volumes = {each["name"]: each for each in pod_of(workload)["spec"]["volumes"]}
+        room = volumes["tmp"]["emptyDir"]["sizeLimit"]
+        assert room == ("1Gi" if component_of(workload) == "portal" else "64Mi")
+    assert 4 * FILES_BODY < 1 << 30
+    assert 2 * FILES_BODY < 512 << 20, "in the composition"
 
 
 @pytest.mark.parametrize(
@@ -219,6 +338,12 @@ def test_the_setup_job_has_another_name_for_another_image() -> None:
         ("publicUrl=support.example", "publicUrl"),
         ("log.level=loud", "level"),
         ("nats.trial.enabled=true", "streamReplicas"),
+        ("serviceMonitor.enabled=true", "metricsFrom"),
+        ("services.notify.env.CASETRAIL_SMTP_PORT=2525", "services.notify.env.CASETRAIL_SMTP_PORT"),
+        ("services.tickets.env.CASETRAIL_NATS_CREDS=/x", "services.tickets.env.CASETRAIL_NATS_CREDS"),
+        ("backup.schedule=nightly", "schedule"),
+        ("backup.keep=0", "keep"),
+        ("backup.existingClaim=a,backup.volume.emptyDir.medium=Memory", "volume"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(wrong: str, named: str) -> None:

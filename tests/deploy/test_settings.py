@@ -19,7 +19,7 @@ from services.intake.app import IntakeSettings
 from services.notify.settings import NotifySettings
 from services.portal.settings import PortalSettings
 from services.runtime.settings import RuntimeSettings, load, unknown_variables
-from tests.deploy.rendered import VALUES, WORKLOADS, composed, of_kind, pod_of, rendered
+from tests.deploy.rendered import VALUES, WORKLOADS, component_of, composed, of_kind, pod_of, rendered
 
 SETTINGS: Final[dict[str, type[RuntimeSettings]]] = {
     "access": AccessSettings,
@@ -31,6 +31,7 @@ SETTINGS: Final[dict[str, type[RuntimeSettings]]] = {
     "identity": IdentitySettings,
     "tickets": GuardSettings,
     "setup": RuntimeSettings,
+    "backup": RuntimeSettings,
     "mailbox": MailboxSettings,
 }
 
@@ -69,7 +70,7 @@ def test_the_chart_tells_each_service_what_it_needs(
     for workload in of_kind(rendered(values), *WORKLOADS):
         spec = pod_of(workload)["spec"]
         (container,) = spec["containers"]
-        name = container.get("args", ["setup"])[0]
+        name = component_of(workload)
         if name not in SETTINGS:  # nats
             continue
         secrets = {v["name"]: v["secret"]["items"][0]["path"] for v in spec["volumes"] if "secret" in v}
@@ -82,8 +83,8 @@ def test_the_chart_tells_each_service_what_it_needs(
         check(name, told, mounted, monkeypatch, tmp_path)
         assert mounted <= set(told.values()), "a secret that nobody reads"
         checked.add(name)
-    wanted = {entry.name for entry in CATALOGUE} | {"setup"}
-    assert checked == wanted - ({"portal"} if values == "trial" else set())
+    wanted = {entry.name for entry in CATALOGUE} | {"setup", "backup"}
+    assert checked == wanted - {"trial": {"portal", "backup"}, "default": {"backup"}}.get(values, set())
 
 
 def test_the_composition_tells_each_service_what_it_needs(

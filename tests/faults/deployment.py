@@ -124,6 +124,12 @@ class Replica:
         """How often it has logged this."""
         return self._log.read_text().count(f'"event": "{event}"')
 
+    def last(self, event: str) -> dict[str, Any]:
+        """The last line of the log about this."""
+        lines = [line for line in self._log.read_text().splitlines() if f'"event": "{event}"' in line]
+        found: dict[str, Any] = json.loads(lines[-1])
+        return found
+
     def said(self) -> str:
         return self._log.read_text()[-3000:] if self._log.exists() else ""
 
@@ -137,6 +143,8 @@ class Deployment:
     server: Server
     mail: MailDouble
     replicas: dict[str, list[Replica]] = field(default_factory=dict)
+    settings: dict[str, dict[str, str]] = field(default_factory=dict)
+    """What processes of a service are told beside what all are."""
     _numbers: int = 0
 
     def env(self, user: str) -> dict[str, str]:
@@ -152,6 +160,7 @@ class Deployment:
             "CASETRAIL_SMTP_TLS": "none",
             "CASETRAIL_MAIL_FROM": "support@casetrail.example",
             "CASETRAIL_PUBLIC_URL": "https://support.example",
+            **self.settings.get(user, {}),
         }
 
     async def casetrail(self, *arguments: str, user: str = "cli") -> str:

@@ -42,6 +42,21 @@ async def compose(context):
 raise SystemExit(serve("failing", RuntimeSettings, compose))
 """
 
+FINISHING = """
+import asyncio, contextlib, os
+from services.runtime.service import serve
+from services.runtime.settings import RuntimeSettings
+
+@contextlib.asynccontextmanager
+async def compose(context):
+    yield
+    async with asyncio.timeout(30):
+        while not os.path.exists(os.environ["DONE"]):
+            await asyncio.sleep(0.01)
+
+raise SystemExit(serve("finishing", RuntimeSettings, compose))
+"""
+
 
 class Process:
     """A service process and the lines that it logged."""
@@ -166,6 +181,20 @@ async def test_requests_under_way_are_answered_before_it_ends(nc: Client, start:
         answers = [json.loads((await task).data) for task in asking]
         assert sorted(answer["position"] for answer in answers) == list(range(1, 101))
         assert await process.exit_code() == EXIT_OK
+
+
+async def test_whoever_finishes_before_the_end_is_not_ready_any_more(start: Start, tmp_path: Path) -> None:
+    done = tmp_path / "done"
+    process = await start(FINISHING, DONE=str(done), CASETRAIL_SHUTDOWN_TIMEOUT_S="30")
+    port = (await process.logged("service.ready"))["health_port"]
+    assert await readiness(port) == (200, {"broker": None, "requests": None})
+    process.send(signal.SIGTERM)
+    async with asyncio.timeout(DEADLINE_S):
+        while (await readiness(port))[0] == 200:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert await readiness(port) == (503, {"broker": None, "requests": "about to end"})
+    done.touch()
+    assert await process.exit_code() == EXIT_OK
 
 
 async def test_it_is_not_ready_and_answers_nothing_before_there_is_a_log(nc: Client, start: Start) -> None:

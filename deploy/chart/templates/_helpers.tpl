@@ -105,7 +105,7 @@ Secrets that a component reads, a list of {mount, secret, key, variable}; each v
 {{- $component := index . 1 -}}
 CASETRAIL_NATS_URL: {{ $values.nats.url | quote }}
 CASETRAIL_LOG_LEVEL: {{ $values.log.level | quote }}
-{{- if ne $component "setup" }}
+{{- if not (has $component (list "setup" "backup")) }}
 CASETRAIL_HEALTH_HOST: "0.0.0.0"
 CASETRAIL_HEALTH_PORT: "8081"
 CASETRAIL_DATA_DIR: /data
@@ -152,12 +152,23 @@ CASETRAIL_OIDC_CLIENT_ID: {{ $values.oidc.clientId | quote }}
 CASETRAIL_PORTAL_HOST: "0.0.0.0"
 CASETRAIL_PORTAL_PORT: {{ $values.portal.port | quote }}
 CASETRAIL_PORTAL_TRUSTED_PROXIES: {{ $values.portal.trustedProxies | quote }}
+CASETRAIL_SHUTDOWN_TIMEOUT_S: "20"
 {{- end }}
 {{- end -}}
 
-{{/* Environment of a component's container: its settings, overridden by what `env` says, and its secrets' files. */}}
+{{/* Environment of a component's container: its settings, its own `env`, and its secrets' files. */}}
 {{- define "casetrail.env" -}}
+{{- $component := index . 1 -}}
 {{- $settings := include "casetrail.settings" . | fromYaml -}}
+{{- $set := keys $settings -}}
+{{- range include "casetrail.secrets" . | fromYamlArray }}
+{{- $set = append $set .variable -}}
+{{- end }}
+{{- range $name, $_ := index . 2 }}
+{{- if and (has $name $set) (ne $name "CASETRAIL_LOG_LEVEL") }}
+{{- fail (printf "services.%s.env.%s: the chart sets it; policies and probes go by its own value" $component $name) }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := merge (deepCopy (index . 2)) $settings }}
 - name: {{ $name }}
   value: {{ $value | toString | quote }}

@@ -1,7 +1,7 @@
 """What happens while a page is open, by server-sent events: entries of a ticket, and that a list has news.
 
-A stream ends by itself after a minute, and the browser comes back for the next one, signed in or not; whoever
-loses access loses it at once.
+A stream ends by itself after a minute, or with the process, and the browser comes back for the next one,
+signed in or not; whoever loses access loses it at once.
 """
 
 from __future__ import annotations

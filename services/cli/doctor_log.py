@@ -13,7 +13,7 @@ from typing import Any, Final
 import nats.errors
 from nats.aio.client import Client
 
-from contracts.subjects import OUTSIDE_DOMAIN, RESTORING
+from contracts.subjects import OUTSIDE_DOMAIN, RESTORING, received_events
 from services.cli.dead_letters import every_letter
 from services.cli.doctor_findings import Finding, fine, problem
 from services.cli.failures import Failure
@@ -30,6 +30,8 @@ _TIMEOUT_S: Final = 5.0
 _NEXT: Final = "$JS.API.CONSUMER.MSG.NEXT."
 _NOT_FOUND: Final = 10059
 _NO_JETSTREAM: Final = frozenset({10039, 10076})
+_MADE_WHERE_SET: Final = {"notify-received": received_events("*")}
+"""Consumers that a service makes only where its settings say so, and the events that they are for."""
 
 
 class NoAnswer(Exception):
@@ -175,7 +177,7 @@ async def _consumers(
 ) -> AsyncIterator[Finding]:
     """Looked at twice: whoever has work and does not get on has stopped."""
     before = {(stream, each["name"]): each for stream in streams for each in await _durables(api, stream)}
-    missing = [each for each in expected if each not in before]
+    missing = [each for each in expected if each not in before and await _is_needed(api, *each)]
     for stream, consumer in missing:
         yield problem("consumer_missing", stream=stream, consumer=consumer)
     await asyncio.sleep(_BETWEEN_LOOKS_S if before else 0)
@@ -191,6 +193,15 @@ async def _consumers(
                 yield finding
     if not wrong:
         yield fine("consumers", count=len(before))
+
+
+async def _is_needed(api: Api, stream: str, consumer: str) -> bool:
+    """Whether somebody should have made it: where no e-mails come in, none has to be handled."""
+    subject = _MADE_WHERE_SET.get(consumer)
+    if subject is None:
+        return True
+    about = await api.ask(f"STREAM.INFO.{stream}", {"subjects_filter": subject})
+    return bool(about.get("state", {}).get("subjects"))
 
 
 async def _durables(api: Api, stream: str) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from contracts.dead_letters import (
     REASON_HEADER,
     letter_id,
 )
-from contracts.subjects import RESTORING, dead_letter
+from contracts.subjects import RESTORING, dead_letter, received_events
 from services.cli import words
 from services.cli.doctor_around import (
     look_at_credentials,
@@ -171,11 +171,21 @@ async def test_a_consumer_that_does_not_exist_is_missed(nc: Client) -> None:
     await have_nobody_take_events(nc)
     found = await looked(nc, services=EVERY)
     missing = {str(f.data["consumer"]) for f in found if f.code == "consumer_missing"}
-    of_notify = {"notify-interests", "notify-invitations", "notify-received"}
+    of_notify = {"notify-interests", "notify-invitations"}
     assert missing == {"attachments-keeper", "tickets-submissions", *of_notify}
     assert "consumers" not in {finding.code for finding in found}
     few = await looked(nc, services=("tickets",))
     assert [str(f.data["consumer"]) for f in few if f.code == "consumer_missing"] == ["tickets-submissions"]
+
+
+async def test_who_takes_in_no_mails_misses_no_consumer_until_there_is_one(nc: Client) -> None:
+    async def is_missed() -> bool:
+        found = await looked(nc, services=("notify",))
+        return "notify-received" in {f.data["consumer"] for f in found if f.code == "consumer_missing"}
+
+    assert not await is_missed()
+    await nc.jetstream().publish(received_events("0199"), b"{}")
+    assert await is_missed()
 
 
 async def test_one_that_stands_still_is_seen_behind_hundreds_of_others(nc: Client) -> None:

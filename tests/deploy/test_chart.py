@@ -38,6 +38,11 @@ from tests.deploy.rendered import (
 OLDEST, NEWEST = "1.30.0", "1.37.0"
 NOT_OF_KUBERNETES = ("HTTPRoute", "ServiceMonitor")
 """Kinds of others, which deploy/tools/resources.mjs knows."""
+RESTRICTED_VOLUMES = (
+    "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected",
+    "secret",
+)  # fmt: skip
+"""Those that Pod Security admits where a namespace enforces `restricted` (Pod Security Standards)."""
 
 each_values = pytest.mark.parametrize("values", VALUES)
 pytestmark = pytest.mark.usefixtures("tools")
@@ -129,7 +134,11 @@ def test_every_pod_is_nobodys_and_has_no_token(values: str) -> None:
         assert (security["runAsNonRoot"], security["runAsUser"]) == (True, 10001)
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
-        assert not [volume for volume in spec["volumes"] if "hostPath" in volume]
+        for volume in spec["volumes"]:
+            (kind,) = volume.keys() - {"name"}
+            assert kind in RESTRICTED_VOLUMES, (name_of(workload), kind)
+    for workload, container in containers(objects):
+        assert not [port for port in container.get("ports", ()) if "hostPort" in port], name_of(workload)
 
 
 @each_values
@@ -239,7 +248,7 @@ def test_a_pod_that_is_told_to_end_has_the_time_to_finish(values: str) -> None:
     [
         ((), {"persistentVolumeClaim": {"claimName": "casetrail-backup"}}, 1),
         (("backup.existingClaim=there",), {"persistentVolumeClaim": {"claimName": "there"}}, 0),
-        (("backup.volume.emptyDir.medium=Memory",), {"emptyDir": {"medium": "Memory"}}, 0),
+        (("backup.volume.csi.driver=nfs.csi.k8s.io",), {"csi": {"driver": "nfs.csi.k8s.io"}}, 0),
     ],
 )
 def test_a_backup_goes_to_the_volume_that_is_given(
@@ -343,7 +352,9 @@ def test_what_is_uploaded_has_room_in_the_portal() -> None:
         ("services.tickets.env.CASETRAIL_NATS_CREDS=/x", "services.tickets.env.CASETRAIL_NATS_CREDS"),
         ("backup.schedule=nightly", "schedule"),
         ("backup.keep=0", "keep"),
-        ("backup.existingClaim=a,backup.volume.emptyDir.medium=Memory", "volume"),
+        ("backup.existingClaim=a,backup.volume.csi.driver=nfs.csi.k8s.io", "volume"),
+        ("backup.volume.nfs.server=nas.example", "nfs"),
+        ("nats.trial.enabled=true,nats.streamReplicas=1", "nats://casetrail-nats:4222"),
     ],
 )
 def test_a_wrong_value_is_refused_by_name(wrong: str, named: str) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 import httpx2
 import lxml.html  # type: ignore[import-untyped]
 
+from contracts.access.people import person_id
 from contracts.client import Attachments
 from contracts.tickets.requests import ReplyToTicket
 from tests.files.samples import PNG
@@ -80,9 +81,11 @@ async def furnished(desk: DeskSystem) -> list[Sight]:
         other = await system.open(JAMES, title=f"Another question, number {turn}", message="Short.")
         if turn:
             await system.close(KATARZYNA, other)
-    await desk.request_of("Nowa Firma", "biuro@nowa-firma.example")
-    await desk.send("Hello, where is my answer?", sender="somebody@partner.example")
+    request = await desk.request_of("Nowa Firma", "biuro@nowa-firma.example")
+    mail = await desk.send("Hello, where is my answer?", sender="somebody@partner.example")
     anna = await system.browser(ANNA)
+    invited = "nowa.osoba@acme-clinic.example"
+    await send(anna, await anna.get("/people/invite"), "/people/invite", {"email": invited})
     offers = await send(anna, await anna.get("/help"), "/help", {"text": "Nie widać wolnych terminów"})
     offered = re.search(r'name="questionnaire" value="([^"]+)"', offers.text)
     assert offered is not None
@@ -96,10 +99,13 @@ async def furnished(desk: DeskSystem) -> list[Sight]:
         Sight("admin", f"/help?follows={number}"),
         Sight("admin", begun),
         Sight("admin", f"{begun}/check"),
+        Sight("admin", f"/people/{person_id(invited)}/withdraw?account=acme-clinic"),
         Sight("agent", f"/desk/tickets/{number}"),
         Sight("agent", f"/desk/tickets/{other}?closed"),
         Sight("agent", "/desk/tickets?q=nothing-like-this"),
         Sight("agent", "/desk/tickets?account=nobody-of-that-name"),
+        Sight("agent", f"/desk/partners/{request}"),
+        Sight("agent", f"/desk/mails/received/{mail.received}/ticket?number={number}"),
         Sight("agent", f"/desk/tickets/{other}/reopen"),
         Sight("auditor", f"/desk/tickets/{number}?as_of=2"),
         Sight("stranger", "/interest/confirm?token=none"),

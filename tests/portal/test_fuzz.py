@@ -10,10 +10,10 @@ import httpx2
 import lxml.html  # type: ignore[import-untyped]
 import pytest
 import pytest_asyncio
-from nats.aio.client import Client
+from nats.js import JetStreamContext
 
-from contracts.subjects import DRAFTS, INTERESTS, STREAMS, bucket_stream
 from tests.portal.desk import DeskSystem
+from tests.portal.effects import effects_from_now
 from tests.portal.found_forms import Form, forms_of
 from tests.portal.gallery import PEOPLE, furnished, kind, sights
 
@@ -54,15 +54,8 @@ async def forms(desk: DeskSystem, everybody: dict[str, httpx2.AsyncClient]) -> l
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def root(desk: DeskSystem) -> Client:
-    return await desk.system.connect("root")
-
-
-async def _stored(root: Client) -> dict[str, int]:
-    """The last position of everything that keeps what people write."""
-    js = root.jetstream()
-    kept = [*(stream.name for stream in STREAMS), *map(bucket_stream, (DRAFTS, INTERESTS))]
-    return {name: (await js.stream_info(name)).state.last_seq for name in kept}
+async def js(desk: DeskSystem) -> JetStreamContext:
+    return (await desk.system.connect("root")).jetstream()
 
 
 def _body(form: Form, name: str, value: bytes) -> bytes:
@@ -76,15 +69,15 @@ def _body(form: Form, name: str, value: bytes) -> bytes:
 
 
 async def test_hostile_text_in_any_field_has_a_clear_answer_and_is_not_stored_when_refused(
-    everybody: dict[str, httpx2.AsyncClient], forms: list[Form], root: Client
+    everybody: dict[str, httpx2.AsyncClient], forms: list[Form], js: JetStreamContext
 ) -> None:
     problems: list[str] = []
     for form in forms:
         names = [*form.filled, *(name for name, _ in form.hidden)]
         for name, (what, value) in itertools.product(names, TEXTS.items()):
-            before = await _stored(root)
+            effects = await effects_from_now(js)
             answer = await _post(everybody[form.who], form, _body(form, name, value))
-            problem = _wrong(answer, refused_but_stored=before != await _stored(root))
+            problem = _wrong(answer, refused_but_stored=bool(await effects.found()))
             if problem is not None:
                 problems.append(f"{form.who} {form.action} {name}: {what}: {problem}")
     assert "\n".join(problems) == ""
@@ -111,12 +104,12 @@ def _wrong(answer: httpx2.Response, *, refused_but_stored: bool) -> str | None:
 
 
 async def test_forms_from_elsewhere_and_of_other_kinds_are_refused(
-    everybody: dict[str, httpx2.AsyncClient], forms: list[Form], root: Client
+    everybody: dict[str, httpx2.AsyncClient], forms: list[Form], js: JetStreamContext
 ) -> None:
     problems: list[str] = []
     for form in forms:
         body = _body(form, form.filled[0] if form.filled else "x", b"words")
-        before = await _stored(root)
+        effects = await effects_from_now(js)
         for headers in (
             {"sec-fetch-site": "cross-site"},
             {"sec-fetch-site": "same-site"},
@@ -134,17 +127,17 @@ async def test_forms_from_elsewhere_and_of_other_kinds_are_refused(
             answer = await _post(everybody[form.who], form, content, **{"content-type": content_type})
             if answer.status_code >= 500 or "Traceback" in answer.text:
                 problems.append(f"{form.action} {content_type}: {answer.status_code}")
-        if form.filled and await _stored(root) != before:  # else an empty form says all there is to say
+        if form.filled and await effects.found():  # else an empty form says all there is to say
             problems.append(f"{form.action}: something was stored")
     assert "\n".join(problems) == ""
 
 
 async def test_nobody_gets_anywhere_with_somebody_elses_session_or_none(
-    desk: DeskSystem, forms: list[Form], root: Client
+    desk: DeskSystem, forms: list[Form], js: JetStreamContext
 ) -> None:
     stranger = await desk.system.browser()
     problems: list[str] = []
-    before = await _stored(root)
+    effects = await effects_from_now(js)
     for form in forms:
         if form.who == "stranger":
             continue
@@ -155,5 +148,5 @@ async def test_nobody_gets_anywhere_with_somebody_elses_session_or_none(
         )  # fmt: skip
         if answer.status_code not in {302, 303, 401, 403, 404, 422, 400}:
             problems.append(f"{form.action}: {answer.status_code}")
-    assert await _stored(root) == before
+    assert await effects.found() == []
     assert "\n".join(problems) == ""

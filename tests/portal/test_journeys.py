@@ -42,7 +42,7 @@ from tests.portal.ways import FEATURES, Way, walked, walks
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 expect.set_options(timeout=20_000)  # the machine may be busy
 
-FIRST: Final = re.compile(r"[A-Z]-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
+REFERENCE: Final = re.compile(r"[A-Z]-[0-9A-Z]{4}-[0-9A-Z]{4}-[0-9A-Z]{4}")
 
 
 @dataclass
@@ -113,8 +113,8 @@ async def _is_told(locator: Locator) -> None:
             await locator.page.reload()
 
 
-async def _fits(page: Page, way: Way) -> None:
-    """Nothing is wider than the window."""
+async def _leave(page: Page, way: Way) -> None:
+    """Close the browser: nothing on the page that it left is wider than the window."""
     assert await page.evaluate("document.documentElement.scrollWidth") <= way.width
     await page.context.close()
 
@@ -153,14 +153,14 @@ async def test_a_company_becomes_known_by_the_interest_form(world: World, way: W
     await expect(page.get_by_text(company)).to_be_visible()
     await _press(page, say("Confirm"))
     await expect(page.get_by_role("heading", name=say("Your request has reached us"))).to_be_visible()
-    await _fits(page, way)
+    await _leave(page, way)
     page = await world.page(way, KATARZYNA, "/desk")
     await page.get_by_role("link", name=say("New partners")).click()
     request = page.get_by_role("link", name=company)
     await _is_told(request)  # it becomes a ticket a moment later
     await request.click()
     await expect(page.get_by_text(email).first).to_be_visible()
-    await _fits(page, way)
+    await _leave(page, way)
 
 
 @walks("M2", "M3", "M4", "M5", "M13")
@@ -208,7 +208,7 @@ async def test_a_partner_asks_for_help_and_gets_a_ticket(world: World, way: Way)
     await page.get_by_role("link", name=say("All tickets")).click()
     await expect(page.locator(".ticket-row").first).to_contain_text(number)
     await expect(page.locator(".ticket-row").first).to_contain_text(say("Open"))
-    await _fits(page, way)
+    await _leave(page, way)
 
 
 @walks("M3")
@@ -229,7 +229,7 @@ async def test_questions_fit_the_answers_and_a_draft_is_discarded(world: World, 
     await _press(page, say("Discard"))
     await expect(page.get_by_text(say("The draft was discarded."))).to_be_visible()
     await expect(draft).to_have_count(0)
-    await _fits(page, way)
+    await _leave(page, way)
 
 
 @walks("M6", "M8", "M13")
@@ -241,7 +241,7 @@ async def test_a_ticket_is_found_by_whatever_one_holds(world: World, way: Way) -
     )  # fmt: skip
     await world.system.close(KATARZYNA, number, account=way.account)
     told = await world.mail(way.admin, shown(number))
-    reference = FIRST.search(_text(told))
+    reference = REFERENCE.search(_text(told))
     assert reference is not None
     assert say("Reference ID") in _text(told)
     page = await world.page(way, way.admin, "/tickets")
@@ -264,7 +264,7 @@ async def test_a_ticket_is_found_by_whatever_one_holds(world: World, way: Way) -
     await found.click()
     await page.get_by_role("button", name=say("Open a new ticket about this")).click()
     await expect(page.get_by_text(say("About your ticket"))).to_contain_text(shown(number))
-    await _fits(page, way)
+    await _leave(page, way)
 
 
 @walks("M7", "M8")
@@ -274,7 +274,7 @@ async def test_a_ticket_is_answered_in_the_portal_and_from_the_mailbox(world: Wo
     await world.system.reply(KATARZYNA, number, "What do you see?", account=way.account)
     await _comes(way, page.get_by_text("What do you see?"))
     told = await world.mail(way.admin, shown(number), "What do you see?")
-    assert FIRST.search(_text(told)) is not None
+    assert REFERENCE.search(_text(told)) is not None
     await world.desk.send(
         "An empty calendar.", subject=f"Re: {told['Subject']}", sender=way.admin, verdict="pass"
     )
@@ -284,8 +284,8 @@ async def test_a_ticket_is_answered_in_the_portal_and_from_the_mailbox(world: Wo
     await _press(page, say("Send reply"))
     await expect(page.locator(".entry").last).to_contain_text("And no slots.")
     again = await world.mail(way.colleague, shown(number), "And no slots.")
-    assert FIRST.findall(_text(again)) != FIRST.findall(_text(told))
-    await _fits(page, way)
+    assert REFERENCE.findall(_text(again)) != REFERENCE.findall(_text(told))
+    await _leave(page, way)
 
 
 @walks("M9", "M10")
@@ -318,7 +318,7 @@ async def test_a_closed_ticket_takes_no_reply_and_is_reopened(world: World, way:
     await expect(page.locator(".status").first).to_have_text(say("Open"))
     await expect(page.locator(".entry").last).to_contain_text("It is empty again.")
     assert (await world.system.ticket(number)).revision == 5
-    await _fits(page, way)
+    await _leave(page, way)
 
 
 @walks("M11", "M12")
@@ -356,8 +356,8 @@ async def test_who_is_invited_sees_earlier_tickets_until_the_access_is_gone(worl
     gone = newcomer.get_by_role("heading", name=say("This page does not exist here"))
     await _comes(way, gone)
     await expect(newcomer.get_by_text("I have a look, too.")).to_have_count(0)
-    await _fits(newcomer, way)
-    await _fits(page, way)
+    await _leave(newcomer, way)
+    await _leave(page, way)
 
 
 @walks("M14")
@@ -392,7 +392,7 @@ async def test_an_agent_answers_closes_and_reopens_what_waits_longest(world: Wor
     await page.goto(f"/desk/tickets?topic={topic}")
     await expect(page.get_by_role("link", name=f"Nova {topic}")).to_be_visible()
     await expect(rows).to_have_count(1)  # the one that was answered does not wait any more
-    await _fits(page, way)
+    await _leave(page, way)
 
 
 async def test_without_scripts_on_a_phone_help_is_asked_for_and_given(world: World) -> None:
@@ -409,7 +409,7 @@ async def test_without_scripts_on_a_phone_help_is_asked_for_and_given(world: Wor
         await _press(page, "Continue")
     await _press(page, "Submit")
     await expect(page.get_by_role("heading", name="Your ticket is")).to_be_visible()
-    await _fits(page, way)
+    await _leave(page, way)
 
 
 async def test_all_that_a_person_can_do_is_walked_in_every_way() -> None:

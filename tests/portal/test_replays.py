@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-from collections import Counter
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx2
@@ -16,20 +13,15 @@ import pytest
 import pytest_asyncio
 from nats.js import JetStreamContext
 
-from contracts.subjects import DRAFTS, INTERESTS, STREAMS, bucket_stream
 from tests.portal import ready_forms as ready
 from tests.portal.desk import DeskSystem
+from tests.portal.effects import effects_from_now
 from tests.portal.found_forms import forms_of
 from tests.portal.gallery import PEOPLE, furnished, kind, sights
 from tests.portal.ready_forms import TEXT, Made, of_member, of_profile, of_ticket
 from tests.portal.system import ANNA, KATARZYNA, an_address
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300), pytest.mark.pages]
-
-BUCKETS: Final = {bucket_stream(DRAFTS): "draft", bucket_stream(INTERESTS): "interest"}
-BY_ITSELF: Final = ("update", "mail.queued", "mail.sending", "mail.sent", "mail.deferred", "mail.dead")
-"""What notify does after events, at its own time."""
-WITHIN_S: Final = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,47 +163,9 @@ SENDINGS: Final = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """What came into the streams and buckets since a moment."""
-
-    js: JetStreamContext
-    since: dict[str, int]
-
-    async def found(self) -> list[str]:
-        """Their kinds, sorted, without what follows at its own time."""
-        kinds: list[str] = []
-        for stream, before in self.since.items():
-            last = (await self.js.stream_info(stream)).state.last_seq
-            if stream in BUCKETS:  # which keep the last entry only
-                kinds += [BUCKETS[stream]] * (last - before)
-                continue
-            for position in range(before + 1, last + 1):
-                message = await self.js.get_msg(stream, position)
-                kinds.append(_kind(message.data or b""))
-        return sorted(each for each in kinds if not each.startswith(BY_ITSELF))
-
-    async def until(self, expected: list[str]) -> list[str]:
-        """What is there, once it is as much as is expected: a service may do its part a moment later."""
-        async with asyncio.timeout(WITHIN_S):
-            while Counter(expected) - Counter(found := await self.found()):  # noqa: ASYNC110
-                await asyncio.sleep(0.02)  # nothing here could wake us
-        return found
-
-
-def _kind(document: bytes) -> str:
-    told: dict[str, Any] = json.loads(document)
-    return str(told["type"]).removeprefix("casetrail.").rpartition(".")[0]
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def js(desk: DeskSystem) -> AsyncIterator[JetStreamContext]:
-    yield (await desk.system.connect("root")).jetstream()
-
-
-async def _effects(js: JetStreamContext) -> Effects:
-    kept = [*(stream.name for stream in STREAMS), *BUCKETS]
-    return Effects(js, {name: (await js.stream_info(name)).state.last_seq for name in kept})
+async def js(desk: DeskSystem) -> JetStreamContext:
+    return (await desk.system.connect("root")).jetstream()
 
 
 def _landed(answer: httpx2.Response) -> str:
@@ -239,7 +193,7 @@ async def test_a_form_that_is_sent_again_has_one_effect(
 ) -> None:
     sending = SENDINGS[name]
     form = await sending.made(desk)
-    effects = await _effects(js)
+    effects = await effects_from_now(js)
     first = await form.post()
     assert _is_as_the_first(first, sending), _told(first)
     assert await effects.until(sorted(sending.does)) == sorted(sending.does)
@@ -254,7 +208,7 @@ async def test_a_form_that_is_sent_twice_at_once_has_one_effect(
 ) -> None:
     sending = SENDINGS[name]
     form = await sending.made(desk)
-    effects = await _effects(js)
+    effects = await effects_from_now(js)
     answers = await asyncio.gather(form.post(), form.post())
     assert await effects.until(sorted(sending.does)) == sorted(sending.does)
     assert all(_is_as_the_first(answer, sending) for answer in answers), [*map(_told, answers)]

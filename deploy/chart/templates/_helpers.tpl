@@ -1,10 +1,16 @@
-{{/* What every object of the release is named after. */}}
+{{/*
+What every object of the release is named after. The name of a Service begins with a letter and has no dots (RFC
+1035), that of a release may be otherwise.
+*/}}
 {{- define "casetrail.name" -}}
-{{- if contains "casetrail" .Release.Name -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-casetrail" .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- $name := .Release.Name | replace "." "-" -}}
+{{- if not (contains "casetrail" $name) -}}
+{{- $name = printf "%s-casetrail" $name -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z]" $name) -}}
+{{- $name = printf "r%s" $name -}}
+{{- end -}}
+{{- $name | trunc 40 | trimAll "-" -}}
 {{- end -}}
 
 {{- define "casetrail.image" -}}

@@ -166,6 +166,9 @@ class Tickets:
     async def lookup(self, query: requests.LookUp) -> requests.LookUpResult:
         return await self._call(requests.LOOKUP, query, requests.LookUpResult)
 
+    async def topics(self, query: requests.ListTopics) -> requests.TopicList:
+        return await self._call(requests.TOPICS, query, requests.TopicList)
+
     async def submission(self, query: requests.GetSubmission) -> requests.SubmissionTicket:
         return await self._call(requests.SUBMISSION, query, requests.SubmissionTicket)
 

@@ -234,6 +234,18 @@ REQUESTS: Final = requests(
             ),
         ),
         Request(
+            subject=ticket_requests.TOPICS,
+            asks=ticket_requests.ListTopics,
+            answers=ticket_requests.TopicList,
+            refusals=(
+                "actor_missing",
+                "actor_not_yours",
+                "not_permitted",
+                "account_missing",
+                "account_not_found",
+            ),
+        ),
+        Request(
             subject=ticket_requests.SUBMISSION,
             asks=ticket_requests.GetSubmission,
             answers=ticket_requests.SubmissionTicket,
@@ -355,6 +367,12 @@ REQUESTS: Final = requests(
                 "draft_not_found",
                 "not_permitted",
             ),
+        ),
+        Request(
+            subject=intake_requests.TOPICS,
+            asks=intake_requests.NameTopics,
+            answers=intake_requests.TopicNames,
+            refusals=(),
         ),
         Request(
             subject=intake_requests.INTEREST_FORM,

@@ -33,6 +33,7 @@ BACK: Final = subjects.request(SERVICE, "back")
 REVIEW: Final = subjects.request(SERVICE, "review")
 SUBMIT: Final = subjects.request(SERVICE, "submit")
 DISCARD: Final = subjects.request(SERVICE, "discard")
+TOPICS: Final = subjects.request(SERVICE, "topics")
 INTEREST_FORM: Final = subjects.request(SERVICE, "interest_form")
 EXPRESS_INTEREST: Final = subjects.request(SERVICE, "express_interest")
 SHOW_INTEREST: Final = subjects.request(SERVICE, "show_interest")
@@ -166,6 +167,25 @@ class Offers(Answered):
     """The questionnaires, the best fitting first, "something else" last."""
 
     offers: tuple[Offered, ...]
+
+
+class NameTopics(Sent):
+    """What topics are called. Questionnaires are no secret, so nobody has to say who asks."""
+
+    language: LanguageTag
+
+
+class TopicName(Answered):
+    """A topic, and the title of the one questionnaire that is about it."""
+
+    topic: Code
+    title: str
+
+
+class TopicNames(Answered):
+    """The topics that have a name: those that no questionnaire is about, or several are, have none."""
+
+    topics: tuple[TopicName, ...]
 
 
 # Drafts

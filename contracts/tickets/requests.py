@@ -32,6 +32,7 @@ GET: Final = subjects.request(SERVICE, "get")
 HISTORY: Final = subjects.request(SERVICE, "history")
 LIST: Final = subjects.request(SERVICE, "list")
 LOOKUP: Final = subjects.request(SERVICE, "lookup")
+TOPICS: Final = subjects.request(SERVICE, "topics")
 SUBMISSION: Final = subjects.request(SERVICE, "submission")
 
 MAX_ANSWERS_BYTES: Final = 256 * 1024
@@ -309,6 +310,27 @@ class TicketPage(Answered):
         int, Field(description="How many wait for an answer, of the account asked for or of all")
     ] = 0
     position: Annotated[Position, Field(description="The log's position that this page shows")]
+
+
+class ListTopics(Query):
+    """The topics that tickets have, of an account or of all; first those with most open tickets."""
+
+    account: AccountId | None = None
+    limit: Annotated[int, Field(ge=1, le=500)] = 200
+
+
+class TopicCounts(StatusCounts):
+    """How many tickets of a topic there are."""
+
+    topic: Code
+    unanswered: Annotated[int, Field(description="How many of the open ones wait for an answer")]
+
+
+class TopicList(Answered):
+    """Topics, and the log's position that they are of."""
+
+    topics: tuple[TopicCounts, ...]
+    position: Position
 
 
 class LookUp(Query):

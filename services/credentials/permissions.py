@@ -78,7 +78,7 @@ class Permissions:
     subscribe: tuple[str, ...]
 
 
-_READING: Final = ("get", "history", "list", "lookup")
+_READING: Final = ("get", "history", "list", "lookup", "topics")
 _WRITING: Final = ("open", "reply", "close", "reopen")
 _REQUESTS: Final = {
     SystemMay.SUBSCRIBE: (),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -137,6 +137,18 @@ class Catalogue:
     def to_partners(self) -> tuple[Questionnaire, ...]:
         """What partners may start: all that is offered, but for the interest form."""
         return tuple(each for each in self.offered if each.topic != INTEREST_TOPIC)
+
+    @property
+    def by_topic(self) -> Mapping[str, Questionnaire]:
+        """The questionnaire of each topic, offered or else retired. A topic of several has none here."""
+        found: dict[str, list[Questionnaire]] = {}
+        newest = {each.url: each for each in self._versions.values()}
+        for choice in (self.offered, newest.values()):
+            those: dict[str, list[Questionnaire]] = {}
+            for each in choice:
+                those.setdefault(each.topic, []).append(each)
+            found = {**those, **found}
+        return {topic: each for topic, (each, *others) in found.items() if not others}
 
     @property
     def ranking(self) -> Ranking:

@@ -19,6 +19,7 @@ def endpoints(commands: Commands, queries: Queries, interests: Interests) -> lis
     """One per subject of the contract."""
     return [
         Endpoint(subject=requests.OFFER, request=requests.Offer, handler=queries.offer),
+        Endpoint(subject=requests.TOPICS, request=requests.NameTopics, handler=queries.topics),
         Endpoint(subject=requests.START, request=requests.StartDraft, handler=commands.start),
         Endpoint(subject=requests.DRAFT, request=requests.GetDraft, handler=queries.draft),
         Endpoint(subject=requests.DRAFTS, request=requests.ListDrafts, handler=queries.drafts),

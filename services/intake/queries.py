@@ -38,6 +38,16 @@ class Queries:
             )
         )
 
+    async def topics(self, query: requests.NameTopics) -> requests.TopicNames:
+        """What topics are called."""
+        names = {
+            topic: localized(questionnaire.title, query.language)
+            for topic, questionnaire in self._catalogue.by_topic.items()
+        }
+        return requests.TopicNames(
+            topics=tuple(requests.TopicName(topic=topic, title=names[topic]) for topic in sorted(names))
+        )
+
     async def draft(self, query: requests.GetDraft) -> requests.DraftShown:
         """A draft where it was left, or one of its pages. Raises as `Reading.open`."""
         opened = await self._reading.open(query.actor, query.account, query.draft)

@@ -82,7 +82,7 @@ async def portal(
 
 def application(site: Site) -> ASGIApp:
     """All pages, with what holds for every one of them."""
-    failures = Failures(site.templates)
+    failures = Failures(site)
     starlette = Starlette(
         routes=[
             *site.signin.routes(),

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,9 +21,8 @@ from starlette.responses import HTMLResponse, Response
 from contracts import wording
 from contracts.client import NotFound, Refused, RequestFailed, ServiceUnavailable
 from contracts.wording import Language
-from services.portal.rendering import Templates
 from services.portal.security import BodyTooLarge
-from services.portal.site import chosen_language
+from services.portal.site import Site, chosen_language
 from services.runtime import errors
 
 RETRY_AFTER_S: Final = 5
@@ -36,13 +36,13 @@ log = structlog.get_logger()
 class Failures:
     """The pages of failures."""
 
-    templates: Templates
+    site: Site
 
     def shown(self, request: Request, status: int, reason: str | None = None) -> Response:
         """The page of a status; `reason` in the visitor's language, where there is more to say."""
         language = _language(request)
         visit = getattr(request.state, "visit", None)
-        html = self.templates.render("failure.html", language, visit=visit, status=status, reason=reason)
+        html = self.site.templates.render("failure.html", language, visit=visit, status=status, reason=reason)
         headers: dict[str, str] = {"content-language": language}
         if status in {429, 503}:
             headers["retry-after"] = str(RETRY_AFTER_S)
@@ -51,6 +51,9 @@ class Failures:
     async def on_http(self, request: Request, error: Exception) -> Response:
         """Of what Starlette itself refuses: no such page, not by this method."""
         assert isinstance(error, HTTPException)  # noqa: S101
+        if not hasattr(request.state, "visit"):  # no page took it: yet it says whose it is, and leads on
+            with contextlib.suppress(*UNAVAILABLE):
+                await self.site.visit(request)
         response = self.shown(request, error.status_code)
         response.headers.update(error.headers or {})
         return response

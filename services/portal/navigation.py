@@ -20,13 +20,19 @@ class Place:
     count: int = 0
 
 
+def is_at_the_desk(person: Person | None, path: str) -> bool:
+    """Whether the desk's places go with a page: its own, and for people without an account every one."""
+    return is_desk(path) or (person is not None and bool(person.for_the_platform) and not person.memberships)
+
+
 def places(
     person: Person | None, path: str, _: Callable[[str], str], *, waiting_mails: int = 0
 ) -> list[Place]:
     """The entries for somebody, on the page of a path. A stranger has none."""
     if person is None:
         return []
-    entries = _at_the_desk(person, _, waiting_mails) if is_desk(path) else _of_a_partner(person, _)
+    at_the_desk = is_at_the_desk(person, path)
+    entries = _at_the_desk(person, _, waiting_mails) if at_the_desk else _of_a_partner(person, _)
     return [
         Place(each.label, each.path, path == each.path or path.startswith(f"{each.path}/"), each.count)
         for each in entries

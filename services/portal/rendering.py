@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -22,6 +23,11 @@ from services.portal.translations import Translations
 
 MAX_ENTRIES: Final = 5_000
 """Entries of timelines that are kept made, in each language."""
+
+_ADDRESS: Final = re.compile(r"""(\bhttps?://[^\s<>"']*[^\s<>"'.,;:!?()\[\]{}])""", re.IGNORECASE)
+"""Without what ends a sentence, or a pair of brackets around it."""
+
+_LINK: Final = Markup('<a class="govuk-link" href="{}" rel="nofollow noopener noreferrer">{}</a>')
 
 ZONE: Final = ZoneInfo("Europe/Warsaw")
 """Where times are local without scripts; with them the browser's own zone is shown."""
@@ -92,6 +98,14 @@ def _entries(
     return entry_html
 
 
+def _linked(line: str) -> Markup:
+    """Text in which addresses of the web lead there, and show where."""
+    parts = _ADDRESS.split(line)
+    for index, part in enumerate(parts):
+        parts[index] = _LINK.format(part, part) if index % 2 else escape(part)
+    return Markup("").join(parts)
+
+
 def filters(
     language: Language, now: Callable[[], datetime], gettext: Callable[[str], str]
 ) -> Mapping[str, Callable[..., Any]]:
@@ -132,11 +146,12 @@ def filters(
             value.astimezone(UTC).isoformat(timespec="seconds"), exact(value), form, shown
         )
 
-    def paragraphs(text: str) -> Markup:
-        """What a person wrote, with its own line breaks and its links; all else is text."""
+    def paragraphs(text: str, *, links: bool = False) -> Markup:
+        """What a person wrote, with its own line breaks, and with links where asked for; all else is text."""
+        shown = _linked if links else escape
         return Markup('<div class="prose">{}</div>').format(
             Markup("").join(
-                Markup("<p>{}</p>").format(Markup("<br>").join(escape(line) for line in block.split("\n")))
+                Markup("<p>{}</p>").format(Markup("<br>").join(shown(line) for line in block.split("\n")))
                 for block in text.replace("\r\n", "\n").strip().split("\n\n")
             )
         )

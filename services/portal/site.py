@@ -18,12 +18,11 @@ from contracts.wording import LANGUAGES, Language
 from services.guard.guard import Guard
 from services.portal.directory import Directory, Person
 from services.portal.live import News
-from services.portal.navigation import Place, other_side, places
+from services.portal.navigation import Place, is_at_the_desk, other_side, places
 from services.portal.positions import Positions
 from services.portal.read_marks import ReadMarks
 from services.portal.rendering import Templates
 from services.portal.settings import PortalSettings
-from services.portal.sides import is_desk
 from services.signin.pages import sign_in_path
 from services.signin.returning import own_path
 from services.signin.routes import SignIn
@@ -189,7 +188,7 @@ class Visit:
 
     @property
     def is_at_the_desk(self) -> bool:
-        return is_desk(self.request.url.path)
+        return is_at_the_desk(self._person, self.request.url.path)
 
     @property
     def accounts(self) -> list[tuple[str, str]]:

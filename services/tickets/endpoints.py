@@ -25,5 +25,6 @@ def endpoints(commands: Commands, queries: Queries) -> list[Endpoint[Any, Any]]:
         Endpoint(subject=requests.HISTORY, request=requests.TicketHistory, handler=queries.history),
         Endpoint(subject=requests.LIST, request=requests.ListTickets, handler=queries.list),
         Endpoint(subject=requests.LOOKUP, request=requests.LookUp, handler=queries.lookup),
+        Endpoint(subject=requests.TOPICS, request=requests.ListTopics, handler=queries.topics),
         Endpoint(subject=requests.SUBMISSION, request=requests.GetSubmission, handler=queries.submission),
     ]

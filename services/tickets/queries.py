@@ -137,6 +137,29 @@ class Queries:
 
         return await self._read_tickets(query, read)
 
+    async def topics(self, query: requests.ListTopics) -> requests.TopicList:
+        """The topics of tickets, with how many there are of each.
+
+        Raises:
+            Refused: the actor may not, or there is no such account for it.
+        """
+
+        def read(cursor: SQLiteCursor) -> requests.TopicList:
+            return requests.TopicList(
+                topics=tuple(
+                    requests.TopicCounts(
+                        topic=row["topic"],
+                        open=row["open"],
+                        closed=row["closed"],
+                        unanswered=row["unanswered"],
+                    )
+                    for row in search.topics(cursor, query.account, query.limit)
+                ),
+                position=self._replica.position_of(cursor),
+            )
+
+        return await self._read_tickets(query, read)
+
     async def lookup(self, query: requests.LookUp) -> requests.LookUpResult:
         """What a number, a reference ID or another identifier stands for.
 
@@ -187,7 +210,9 @@ class Queries:
                 raise Refused("ticket_not_opened_yet") from None
 
     async def _read_tickets(
-        self, query: requests.ListTickets | requests.LookUp, read: Callable[[SQLiteCursor], AnswerT]
+        self,
+        query: requests.ListTickets | requests.ListTopics | requests.LookUp,
+        read: Callable[[SQLiteCursor], AnswerT],
     ) -> AnswerT:
         """Read an account's tickets, or those of all accounts, for whom may see them."""
         await self._replica.wait_for(query.at_least)

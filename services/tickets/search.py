@@ -22,7 +22,7 @@ from typing import Any, Final, Protocol
 from eventsourcing.sqlite import SQLiteCursor
 
 from services.runtime.folding import fold_for_index, fold_identifier
-from services.tickets.view import ALL_ACCOUNTS, REVISION_BITS
+from services.tickets.view import ALL_ACCOUNTS, ALL_TOPICS, COUNTED, REVISION_BITS
 
 MAX_WORDS: Final = 12
 MAX_STEPS: Final = 500
@@ -349,5 +349,19 @@ def by_identifier(
 
 def counts(cursor: SQLiteCursor, account: str | None) -> dict[str, int]:
     """How many tickets there are of each status, and unanswered; what no ticket has may be missing."""
-    cursor.execute("SELECT status, tickets FROM counts WHERE account = ?", (account or ALL_ACCOUNTS,))
+    cursor.execute(
+        "SELECT status, tickets FROM counts WHERE account = ? AND topic = ?",
+        (account or ALL_ACCOUNTS, ALL_TOPICS),
+    )
     return {row["status"]: row["tickets"] for row in cursor.fetchall()}
+
+
+def topics(cursor: SQLiteCursor, account: str | None, limit: int) -> Sequence[Row]:
+    """The topics with most open tickets, and their `open`, `closed` and `unanswered`."""
+    counted = ", ".join(f"sum(iif(status = '{each}', tickets, 0)) AS {each}" for each in COUNTED)
+    cursor.execute(
+        f"SELECT topic, {counted} FROM counts WHERE account = ? AND topic != ? "  # noqa: S608
+        "GROUP BY topic ORDER BY open DESC, topic LIMIT ?",
+        (account or ALL_ACCOUNTS, ALL_TOPICS, limit),
+    )
+    return list(cursor.fetchall())

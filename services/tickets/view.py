@@ -20,8 +20,10 @@ REVISION_BITS: Final = 12
 """A ticket has at most 2001 revisions (`domain.MAX_REVISION` and a last closing)."""
 
 ALL_ACCOUNTS: Final = "*"
+ALL_TOPICS: Final = "*"
 UNANSWERED: Final = "unanswered"
 """Counted like a status, beside the two."""
+COUNTED: Final = ("open", "closed", UNANSWERED)
 
 _AGENT: Final = "agent:"
 
@@ -29,7 +31,7 @@ _AGENT: Final = "agent:"
 class TicketsView:
     """What is written into the replica beside each event."""
 
-    version = "4"
+    version = "5"
     tables: Sequence[str] = (
         """CREATE TABLE IF NOT EXISTS tickets (
             opened_position INTEGER PRIMARY KEY,
@@ -66,8 +68,8 @@ class TicketsView:
             )
         ),
         """CREATE TABLE IF NOT EXISTS counts (
-            account TEXT NOT NULL, status TEXT NOT NULL, tickets INTEGER NOT NULL,
-            PRIMARY KEY (account, status)
+            account TEXT NOT NULL, topic TEXT NOT NULL, status TEXT NOT NULL, tickets INTEGER NOT NULL,
+            PRIMARY KEY (account, topic, status)
         ) WITHOUT ROWID""",
         """CREATE TABLE IF NOT EXISTS identifiers (
             value TEXT NOT NULL, kind TEXT NOT NULL, opened_position INTEGER NOT NULL,
@@ -100,7 +102,7 @@ class _Batch:
         self._identifiers: list[tuple[str, str, int]] = []
         self._submissions: list[tuple[str, int]] = []
         self._texts: list[tuple[int, str]] = []
-        self._counts: dict[tuple[str, str], int] = {}
+        self._counts: dict[tuple[str, str, str], int] = {}
 
     def add(self, document: Document) -> None:
         content = document.content
@@ -115,11 +117,11 @@ class _Batch:
                 words = "\n".join((data["content"]["text"], *_names_of_files(data["content"])))
             case "casetrail.ticket.closed.v1":
                 row = self._change(document, "closed")
-                self._count(content["account"], open=-1, closed=1)
+                self._count(row, open=-1, closed=1)
                 words = data["content"].get("note", "")
             case "casetrail.ticket.reopened.v1":
                 row = self._change(document, "open")
-                self._count(content["account"], open=1, closed=-1)
+                self._count(row, open=1, closed=-1)
                 words = data["content"]["reason"]
             case _:
                 return  # of a later version of this service; its replica will be another file
@@ -153,7 +155,7 @@ class _Batch:
         }
         if "submission" in data:
             self._submissions.append((data["submission"], document.position))
-        self._count(content["account"], open=1)
+        self._count(row, open=1)
         return row
 
     def _change(self, document: Document, status: str) -> dict[str, Any]:
@@ -177,7 +179,7 @@ class _Batch:
             self._waiting_changed[row["number"]] = row
         row["unanswered_since"] = document.content["time"] if waits else None
         row["unanswered_position"] = document.position if waits else None
-        self._count(row["account"], **{UNANSWERED: 1 if waits else -1})
+        self._count(row, **{UNANSWERED: 1 if waits else -1})
 
     def _row(self, number: str) -> dict[str, Any]:
         row = self._opened.get(number) or self._changed.get(number)
@@ -186,10 +188,12 @@ class _Batch:
             row = self._changed[number] = dict(self._cursor.fetchone())
         return row
 
-    def _count(self, account: str, **changes: int) -> None:
+    def _count(self, row: dict[str, Any], **changes: int) -> None:
         for status, change in changes.items():
-            for key in ((account, status), (ALL_ACCOUNTS, status)):
-                self._counts[key] = self._counts.get(key, 0) + change
+            for account in (row["account"], ALL_ACCOUNTS):
+                for topic in (row["topic"], ALL_TOPICS):
+                    key = (account, topic, status)
+                    self._counts[key] = self._counts.get(key, 0) + change
 
     def write(self) -> None:
         insert_rows(self._cursor, "tickets", [tuple(row.values()) for row in self._opened.values()])
@@ -210,9 +214,9 @@ class _Batch:
         self._cursor.executemany("INSERT OR IGNORE INTO submissions VALUES (?, ?)", self._submissions)
         insert_rows(self._cursor, "texts (rowid, words)", self._texts)
         self._cursor.executemany(
-            "INSERT INTO counts VALUES (?, ?, ?) "
+            "INSERT INTO counts VALUES (?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET tickets = tickets + excluded.tickets",
-            [(account, status, change) for (account, status), change in self._counts.items()],
+            [(*key, change) for key, change in self._counts.items()],
         )
 
 

@@ -226,6 +226,11 @@ async def _reads(nc: Client, replica: Replica, guard: Guard, numbers: list[str])
     await _timed("list: of an account, open", listing(account=account, status=requests.TicketStatus.OPEN))
     await _timed("list: a rare topic", listing(topic="rare"))
     await _timed("list: a rare topic, closed", listing(topic="rare", status=CLOSED))
+
+    async def topics() -> None:
+        await queries.topics(requests.ListTopics(actor=ASKER))
+
+    await _timed("topics of all tickets, with counts", topics)
     await _timed("search: a word of most tickets", listing(words="rezerwacja"))
     await _timed("search: the same, closed", listing(words="rezerwacja", status=CLOSED))
     await _timed("search: the same, a rare topic", listing(words="rezerwacja", topic="rare"))

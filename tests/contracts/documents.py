@@ -81,6 +81,7 @@ FULL: Final[dict[type[Any], Document]] = {
         "before": 9,
         "order": "newest",
     },
+    requests.ListTopics: {**_QUERY, "account": "acme", "limit": 5},
     requests.LookUp: {**_QUERY, "value": "88", "account": "acme", "limit": 5},
     requests.GetSubmission: {**_QUERY, "account": "acme", "submission": DRAFT, "wait_s": 2},
     intake.Offer: {**_QUERY, "account": "acme", "text": "Brak wizyt", "language": "pl"},
@@ -98,6 +99,7 @@ FULL: Final[dict[type[Any], Document]] = {
     intake.ReviewDraft: _DRAFT,
     intake.SubmitDraft: _DRAFT_COMMAND,
     intake.DiscardDraft: {**_COMMAND, "draft": DRAFT},
+    intake.NameTopics: {"language": "pl"},
     intake.GetInterestForm: {"language": "pl", "answers": {"company": ["Acme"]}},
     intake.ExpressInterest: {
         "command_id": "c-1",

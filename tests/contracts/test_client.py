@@ -204,5 +204,7 @@ def test_every_request_of_the_contract_has_its_method() -> None:
         name: method for name, method in vars(Tickets).items() if not name.startswith("_")
     }
     subjects = (requests.OPEN, requests.REPLY, requests.CLOSE, requests.REOPEN)
-    queries = (requests.GET, requests.HISTORY, requests.LIST, requests.LOOKUP, requests.SUBMISSION)
-    assert set(methods) == {subject.rpartition(".")[2] for subject in (*subjects, *queries)}
+    queries = (requests.GET, requests.HISTORY, requests.LIST, requests.LOOKUP, requests.TOPICS)
+    assert set(methods) == {
+        subject.rpartition(".")[2] for subject in (*subjects, *queries, requests.SUBMISSION)
+    }

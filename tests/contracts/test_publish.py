@@ -114,9 +114,20 @@ def test_the_table_of_subjects_names_schemas_that_are_published() -> None:
     assert set(table["streams"]) == {"TICKETS", "ACCESS", "INTAKE", "NOTIFY", "DEAD_LETTERS"}
 
 
-TICKET_REQUESTS = ("open", "reply", "close", "reopen", "get", "history", "list", "lookup", "submission")
+TICKET_REQUESTS = (
+    "open",
+    "reply",
+    "close",
+    "reopen",
+    "get",
+    "history",
+    "list",
+    "lookup",
+    "topics",
+    "submission",
+)
 INTAKE_REQUESTS = (
-    "offer", "start", "draft", "drafts", "answer", "back", "review", "submit", "discard",
+    "offer", "topics", "start", "draft", "drafts", "answer", "back", "review", "submit", "discard",
     "interest_form", "express_interest", "show_interest", "confirm_interest",
 )  # fmt: skip
 ACCESS_REQUESTS = (

@@ -19,7 +19,7 @@ from tests.credentials.test_permissions import refused
 
 USER = "acme_sync"
 ConnectAs = Callable[..., Awaitable[Client]]
-READ = {requests.GET, requests.HISTORY, requests.LIST, requests.LOOKUP}
+READ = {requests.GET, requests.HISTORY, requests.LIST, requests.LOOKUP, requests.TOPICS}
 WRITE = READ | {requests.OPEN, requests.REPLY, requests.CLOSE, requests.REOPEN}
 
 

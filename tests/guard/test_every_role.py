@@ -22,10 +22,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 OK, HIDDEN, NO, NAME_ONE, WHO = "ok", "hidden", "not_permitted", "account_missing", "actor_missing"
 """What may come of a request. Hidden: told as what does not exist."""
 
-READS: Final = ("get", "history", "list", "lookup")
+READS: Final = ("get", "history", "list", "lookup", "topics")
 WRITES: Final = ("open", "reply", "close", "reopen")
 
-# For each: reading and writing in acme, reading and writing in globex, listing and looking up over all.
+# For each: reading and writing in acme, reading and writing in globex, lists and looking up over all.
 TABLE: Final[dict[str, tuple[str, str, str, str, str]]] = {
     "member of acme": (OK, OK, HIDDEN, HIDDEN, NAME_ONE),
     "admin of acme": (OK, OK, HIDDEN, HIDDEN, NAME_ONE),
@@ -65,7 +65,7 @@ def _cases() -> Iterator[tuple[str, str, str | None, str]]:
             for name in names:
                 if who != "nobody" or name in READS:  # a command without an actor does not even parse
                     yield who, name, account, outcome
-        for name in ("list", "lookup"):
+        for name in ("list", "lookup", "topics"):
             yield who, name, None, over_all
 
 

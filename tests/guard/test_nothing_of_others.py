@@ -91,6 +91,7 @@ REQUESTS: Final[dict[str, tuple[str, Callable[[str, str], Body]]]] = {
     "list of the account": ("list", in_account()),
     "list by number": ("list", in_account_by_number()),
     "list by words": ("list", in_account(words="tajemnica")),
+    "topics of the account": ("topics", in_account()),
     "look up the number": ("lookup", lambda account, number: {"account": account, "value": number}),
     "look up its identifier": ("lookup", in_account(value="M-4711")),
     "open in the account": (

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from contracts.subjects import INTAKE, questionnaire_events
-from services.intake.catalogue import FilesInvalid, from_files, version_id
+from services.intake.catalogue import Catalogue, FilesInvalid, from_files, version_id
+from services.runtime.recorder import Document
 from services.runtime.settings import SettingsInvalid
 from tests.intake.conftest import CANONICAL, FEEDS, Partner, new_id, said
 
@@ -122,3 +123,27 @@ async def test_a_version_of_ones_own_takes_the_place_of_the_one_brought_along(tm
     assert found[f"{url}|1"].endswith("0.yaml")
     assert file not in found.values()
     assert set(found.values()) >= {name for name in brought.values() if name != file}
+
+
+async def test_a_topic_is_called_by_the_one_questionnaire_that_is_about_it() -> None:
+    catalogue = Catalogue()
+
+    def take_in(kind: str, url: str, version: str, **more: Any) -> None:
+        document = {**FEEDS, "url": url, "version": version, **more}
+        content = {"data": {"questionnaire": f"{url}|{version}", "document": document}}
+        catalogue.take_in([Document(1, "x", 1, f"casetrail.questionnaire.{kind}.v1", b"", content)])
+
+    def named() -> dict[str, str]:
+        return {topic: each.canonical for topic, each in catalogue.by_topic.items()}
+
+    one, two, three = (f"https://casetrail.example/{name}" for name in ("one", "two", "three"))
+    take_in("published", one, "1", topic="feeds")
+    take_in("published", one, "2", topic="feeds")
+    take_in("published", two, "1", topic="invoices")
+    assert named() == {"feeds": f"{one}|2", "invoices": f"{two}|1"}
+    take_in("published", three, "1", topic="invoices")
+    assert named() == {"feeds": f"{one}|2"}
+    take_in("retired", three, "1")
+    take_in("retired", one, "1")
+    take_in("retired", one, "2")
+    assert named() == {"feeds": f"{one}|2", "invoices": f"{two}|1"}

@@ -90,10 +90,16 @@ async def furnished(desk: DeskSystem) -> list[Sight]:
     begun = urlsplit(str(draft.url)).path
     return [
         Sight("admin", f"/tickets/{number}"),
+        Sight("admin", f"/tickets/{number}?opened"),
+        Sight("admin", f"/tickets/{other}?closed"),  # what stands behind the ? makes it a kind of its own
+        Sight("admin", "/tickets?q=nothing-like-this"),
         Sight("admin", f"/help?follows={number}"),
         Sight("admin", begun),
         Sight("admin", f"{begun}/check"),
         Sight("agent", f"/desk/tickets/{number}"),
+        Sight("agent", f"/desk/tickets/{other}?closed"),
+        Sight("agent", "/desk/tickets?q=nothing-like-this"),
+        Sight("agent", "/desk/tickets?account=nobody-of-that-name"),
         Sight("agent", f"/desk/tickets/{other}/reopen"),
         Sight("auditor", f"/desk/tickets/{number}?as_of=2"),
         Sight("stranger", "/interest/confirm?token=none"),
@@ -141,6 +147,8 @@ async def _crawled(browser: httpx2.AsyncClient, who: str, starts: Iterable[str])
         assert answer.status_code < 500, (who, path, answer.status_code)
         if not answer.headers.get("content-type", "").startswith("text/html"):
             continue
+        if answer.url.port != browser.base_url.port:
+            continue  # of the identity provider
         at = urlsplit(str(answer.url))
         landed = at.path + (f"?{at.query}" if at.query else "")
         seen.add(kind(landed))

@@ -83,11 +83,37 @@ async def test_the_list_is_searched_and_filtered_by_its_address(desk: DeskSystem
         assert listed(page.text) == expected, asked
 
 
+async def test_topics_are_chosen_by_their_names_and_counted_as_the_list_is_filtered(desk: DeskSystem) -> None:
+    system, topic, account = desk.system, word(), "nova-bookings"
+    for given in (topic, topic, "availability"):
+        await system.open(OLIVIA, account=account, topic=given)
+    closed = await system.open(OLIVIA, account=account, topic=topic)
+    await system.close(KATARZYNA, closed, account=account)
+
+    async def offered(language: str = "en", **asked: str) -> dict[str, str]:
+        browser = await system.browser(KATARZYNA, language=language)
+        page = await browser.get("/desk/tickets", params={"account": account, **asked})
+        return dict(re.findall(r'<option value="([^"]+)"(?: selected)?>([^<]+)</option>', page.text))
+
+    assert (await offered())[topic] == f"{topic} (2)"
+    assert (await offered(view="closed"))[topic] == f"{topic} (1)"
+    assert (await offered(view="all"))[topic] == f"{topic} (3)"
+    assert (await offered(q="x"))[topic] == topic
+    assert re.fullmatch(r"Availability and bookings \(\d+\)", (await offered())["availability"])
+    assert re.fullmatch(r"Dostępność i rezerwacje \(\d+\)", (await offered("pl"))["availability"])
+    assert (await offered(topic="none-has-it"))["none-has-it"] == "none-has-it"
+    katarzyna = await system.browser(KATARZYNA)
+    page = (await katarzyna.get("/desk/tickets", params={"topic": topic})).text
+    assert f'<option value="{topic}" selected>' in page
+    assert re.findall(r'filters__count">(\d+)<', page) == ["2", "2", "1", "3"]
+    assert "Availability and bookings" in (await katarzyna.get("/desk/tickets?topic=availability")).text
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
         ({"account": "no such company"}, "No account is called that"),
-        ({"topic": "Two Words"}, "Topics are single words"),
+        ({"topic": "Two Words"}, "There is no such topic"),
         ({"q": "x" * 129}, "Search with at most 128 characters"),
         ({"q": "x", "from": "9" * 30}, "No tickets found"),
     ],
@@ -254,6 +280,14 @@ async def test_only_requests_of_new_partners_become_accounts(desk: DeskSystem) -
 
 
 # Who may what
+
+
+async def test_people_of_the_platform_are_at_the_desk_on_pages_of_both_sides(desk: DeskSystem) -> None:
+    for email, way in ((KATARZYNA, "/desk/tickets"), (DANIEL, "/desk/tickets"), (ANNA, "/tickets")):
+        browser = await desk.system.browser(email)
+        for path in ("/profile", "/nowhere"):
+            page = (await browser.get(path)).text
+            assert re.findall(r'class="places__link" href="([^"]+)"', page)[0] == way, (email, path)
 
 
 def reading(number: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import httpx2
@@ -99,11 +100,14 @@ async def test_texts_that_look_like_markup_are_texts(system: System) -> None:
         "/assets/x",
     ],
 )
-async def test_what_is_not_there_is_told_in_the_persons_language(system: System, path: str) -> None:
+async def test_what_is_not_there_is_told_in_the_persons_language_and_leads_on(
+    system: System, path: str
+) -> None:
     answer = await (await system.browser(ANNA, language="pl")).get(path)
     assert answer.status_code == 404
     if not path.startswith("/assets"):
         assert "Nie ma tu takiej strony" in answer.text
+        assert re.search(r'class="places__link" href="/tickets"[^>]*>Zgłoszenia</a>', answer.text)
 
 
 async def test_a_page_that_takes_no_forms_says_so(system: System) -> None:

@@ -37,6 +37,23 @@ async def test_the_timeline_says_who_when_and_by_which_way(system: System) -> No
     assert all(moment.endswith("+00:00") for moment in moments)
 
 
+async def test_addresses_of_the_web_become_links_and_nothing_else_does(
+    system: System,
+) -> None:
+    text = (
+        "See https://status.example/tokens?a=1&b=2, (http://docs.example/x).\n"
+        'Not javascript:alert(1), ftp://files.example or https://"onclick=x'
+    )
+    number = await system.open(ANNA, message=text)
+    page = (await (await system.browser(JAMES)).get(f"/tickets/{number}")).text
+    timeline = page[page.index('id="timeline"') : page.index("</ol>")]
+    assert re.findall(r'<a [^>]*href="([^"]+)"[^>]*>([^<]+)</a>', timeline) == [
+        ("https://status.example/tokens?a=1&amp;b=2", "https://status.example/tokens?a=1&amp;b=2"),
+        ("http://docs.example/x", "http://docs.example/x"),
+    ]
+    assert "https://&#34;onclick=x" in timeline
+
+
 async def test_any_spelling_of_the_number_leads_to_the_page(system: System) -> None:
     number = await system.open(ANNA)
     answer = await (await system.browser(JAMES)).get(f"/tickets/{shown(number)}")

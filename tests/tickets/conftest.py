@@ -49,7 +49,7 @@ JAN, OLA = "jan@partner.example", "ola@desk.example"
 MEMBER: Final = member(JAN)
 """A member of every account that a test works on."""
 AGENT: Final = agent(OLA)
-QUERIES: Final = ("get", "history", "list", "lookup", "submission")
+QUERIES: Final = ("get", "history", "list", "lookup", "topics", "submission")
 
 Document = dict[str, Any]
 

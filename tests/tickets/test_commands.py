@@ -495,6 +495,7 @@ BAD: list[tuple[str, dict[str, Any], str, str]] = [
     ("list", {"words": " ".join("abcdefghijklm")}, "words", "too_many_words"),
     ("list", {"at_least": -1}, "at_least", "greater_than_equal"),
     ("list", {"at_least": 2**63}, "at_least", "less_than"),
+    ("topics", {"limit": 501}, "limit", "less_than_equal"),
     ("lookup", {"value": ""}, "value", "text_blank"),
     ("lookup", {"value": "x" * 129}, "value", "string_too_long"),
 ]

@@ -230,6 +230,26 @@ async def test_counts_are_those_of_the_account_whatever_the_filter(caller: Calle
     assert sum(everybody.values()) == len(await caller.found(account=None))
 
 
+async def test_topics_are_those_of_the_account_or_of_all_with_their_counts(caller: Caller) -> None:
+    topic = f"t{new_id()[:12]}"
+    numbers = [(await caller.open(topic=each))["number"] for each in (topic, topic, topic, "rare")]
+    await caller.reply(numbers[0], actor=AGENT)
+    await caller.close(numbers[3])
+    other = await caller.elsewhere(f"c{new_id()[:12]}")
+    last = await other.open(topic=topic)
+    asked = await caller.done("topics", account=caller.account, at_least=last["position"])
+    assert asked["topics"] == [
+        {"topic": topic, "open": 3, "closed": 0, "unanswered": 2},
+        {"topic": "rare", "open": 0, "closed": 1, "unanswered": 0},
+    ]
+    assert asked["position"] >= last["position"]
+    assert (await caller.done("topics", account=caller.account, limit=1))["topics"] == asked["topics"][:1]
+    everybody = {each["topic"]: each for each in (await caller.done("topics", limit=500))["topics"]}
+    assert everybody[topic] == {"topic": topic, "open": 4, "closed": 0, "unanswered": 3}
+    counts = (await caller.done("list"))["counts"]
+    assert sum(each["open"] for each in everybody.values()) == counts["open"]
+
+
 async def test_pages_neither_skip_nor_repeat_a_ticket_while_others_are_opened(caller: Caller) -> None:
     numbers = [(await caller.open())["number"] for _ in range(7)]
     seen: list[str] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from services.runtime.folding import fold
 from services.runtime.ids import uuid7
 from services.runtime.recorder import Document, PositionRecorder
 from services.tickets import domain, queries, search, translate
-from services.tickets.view import TicketsView
+from services.tickets.view import COUNTED, TicketsView
 from tests.tickets.scenarios import closed, minute, opened, reopened, replied
 from tests.tickets.test_translate import facts
 
@@ -137,6 +138,15 @@ def test_a_row_tells_what_the_events_tell(
             }
             counted = search.counts(cursor, account)
             assert {status: counted.get(status, 0) for status in expected} == expected
+            of_topics: dict[str, Counter[str]] = {}
+            for ticket in (each for each in tickets if account in (None, each.account)):
+                of_topic = of_topics.setdefault(ticket.topic, Counter())
+                of_topic[ticket.status.value] += 1
+                of_topic["unanswered"] += ticket.unanswered_since is not None
+            assert {
+                row["topic"]: {status: row[status] for status in COUNTED}
+                for row in search.topics(cursor, account, 100)
+            } == {topic: {status: each[status] for status in COUNTED} for topic, each in of_topics.items()}
 
 
 def texts_of(content: dict[str, Any]) -> list[str]:

@@ -18,6 +18,7 @@ from services.portal.forms import Problems
 from services.portal.reading import number_of, read_all
 from services.portal.sides import PARTNER, Side
 from services.portal.site import Site, Visit
+from services.portal.topics import topic_names
 from services.portal.uploads import Uploaded
 
 CLOSED: Final = "ticket_is_closed"
@@ -106,6 +107,7 @@ async def _page(
         seen=seen,
         ticket=seen.ticket,
         entries=seen.entries,
+        topic_names={} if side is PARTNER else await topic_names(visit),
         problems=problems.by_field if problems else {},
         text=text,
         command=command or forms.new_command_id(),

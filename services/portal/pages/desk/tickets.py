@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -14,11 +16,12 @@ from starlette.routing import Route
 
 from contracts.text import Code, ShortLine
 from contracts.tickets import requests
-from contracts.tickets.requests import TicketOrder, TicketPage, TicketStatus, TicketSummary
+from contracts.tickets.requests import TicketOrder, TicketPage, TicketStatus, TicketSummary, TopicCounts
 from services.portal.directory import Directory
 from services.portal.finding import Found, find
 from services.portal.sides import DESK
 from services.portal.site import Site, Visit
+from services.portal.topics import topic_names
 
 PAGE: Final = 25
 MAX_SUGGESTED: Final = 300
@@ -118,11 +121,9 @@ async def tickets(visit: Visit) -> Response:
     """The list."""
     directory = visit.site.directory
     filters = Filters.of(visit.request.query_params, directory)
-    found, page = Found(), None
-    if not filters.problems:
-        if filters.words and filters.place is None:
-            found = await find(visit, filters.words, filters.account, visit.actor(DESK.kind))
-        page = await _page(visit, filters)
+    found, page, topics, names = await asyncio.gather(
+        _found(visit, filters), _page(visit, filters), _topics(visit, filters), topic_names(visit)
+    )
     exact = {ticket.number for ticket in found.tickets}
     listed = [ticket for ticket in page.tickets if ticket.number not in exact] if page else []
     return visit.render(
@@ -134,12 +135,71 @@ async def tickets(visit: Visit) -> Response:
         page=page,
         next_place=page and (page.next_after or page.next_before),
         accounts=sorted(directory.accounts.values(), key=str.casefold)[:MAX_SUGGESTED],
-        topics=sorted({ticket.topic for ticket in (*found.tickets, *listed)}),
+        topics=_choices(filters, topics, names),
+        topic_names=names,
+        counts=_counts(filters, page, topics),
     )
 
 
-async def _page(visit: Visit, filters: Filters) -> TicketPage:
+async def _found(visit: Visit, filters: Filters) -> Found:
+    """What was searched for by its number or an identifier: above the first page."""
+    if filters.problems or not filters.words or filters.place is not None:
+        return Found()
+    return await find(visit, filters.words, filters.account, visit.actor(DESK.kind))
+
+
+async def _topics(visit: Visit, filters: Filters) -> Sequence[TopicCounts]:
+    """Those of the account that is chosen, or of all."""
+    query = requests.ListTopics(
+        actor=visit.actor(DESK.kind), account=filters.account, at_least=visit.at_least("tickets")
+    )
+    return (await visit.ask(requests.TOPICS, query, requests.TopicList)).topics
+
+
+def _in_view(view: View, topic: TopicCounts) -> int:
+    match view:
+        case View.UNANSWERED:
+            return topic.unanswered
+        case View.OPEN:
+            return topic.open
+        case View.CLOSED:
+            return topic.closed
+        case View.ALL:
+            return topic.open + topic.closed
+
+
+def _choices(
+    filters: Filters, topics: Sequence[TopicCounts], names: Mapping[str, str]
+) -> list[tuple[str, str, int | None]]:
+    """Topic, name, and how many tickets it has in this view, unless only some of them are looked for."""
+    counted = {each.topic: None if filters.words else _in_view(filters.view, each) for each in topics}
+    if filters.topic is not None:
+        counted.setdefault(filters.topic, None)
+    choices = [(topic, names.get(topic, topic), count) for topic, count in counted.items()]
+    return sorted(choices, key=lambda choice: choice[1].casefold())
+
+
+def _counts(
+    filters: Filters, page: TicketPage | None, topics: Sequence[TopicCounts]
+) -> Mapping[View, int] | None:
+    """How many tickets each view has, of the account and topic that are chosen; None: it is not known."""
+    if filters.topic is not None:
+        chosen = next((each for each in topics if each.topic == filters.topic), None)
+        return None if chosen is None else {view: _in_view(view, chosen) for view in View}
+    if page is None:
+        return None
+    return {
+        View.UNANSWERED: page.unanswered,
+        View.OPEN: page.counts.open,
+        View.CLOSED: page.counts.closed,
+        View.ALL: page.counts.open + page.counts.closed,
+    }
+
+
+async def _page(visit: Visit, filters: Filters) -> TicketPage | None:
     """One page of the list. A search may end pages early: it goes on until there is something to show."""
+    if filters.problems:
+        return None
     place, tickets = filters.place, list[TicketSummary]()
     while True:
         query = requests.ListTickets(

@@ -84,7 +84,7 @@ class Keyring:
     def to_retire(self, user: str) -> list[str]:
         """Public keys of credentials that were replaced and still work.
 
-        Those in the user's file are none of them, though a `rotate` that was interrupted put them on the list.
+        Those in the user's file are none of them, though an interrupted `rotate` put them on the list.
         Raises CredsInvalid, OSError.
         """
         listed, present = self._retired / user, creds_file(self.creds, user)

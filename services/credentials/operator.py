@@ -135,7 +135,7 @@ class Operator:
             return pair, self._update(zone, signing_keys=[*known, pair.public])
 
     def sign_with(self, zone: Zone, pair: KeyPair) -> None:
-        """Sign with the key from now on; what earlier ones signed stays valid. Raises TrustInvalid, OSError."""
+        """Sign with it from now on; what earlier keys signed stays valid. Raises TrustInvalid, OSError."""
         with self._locked():
             known = self._account(zone)["nats"]["signing_keys"]
             self._update(zone, signing_keys=[pair.public, *(key for key in known if key != pair.public)])

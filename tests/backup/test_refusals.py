@@ -265,7 +265,7 @@ async def test_a_newer_servers_backup_is_not_given_to_an_older_one(good: bytes, 
     await server.stop()
 
 
-def test_a_backup_that_another_has_just_finished_is_not_overwritten(
+async def test_a_backup_that_another_has_just_finished_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, partial = tmp_path / "same.tar", tmp_path / "same.tar.partial"

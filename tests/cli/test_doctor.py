@@ -171,9 +171,8 @@ async def test_a_consumer_that_does_not_exist_is_missed(nc: Client) -> None:
     await have_nobody_take_events(nc)
     found = await looked(nc, services=EVERY)
     missing = {str(f.data["consumer"]) for f in found if f.code == "consumer_missing"}
-    assert missing == {
-        "attachments-keeper", "notify-interests", "notify-invitations", "notify-received", "tickets-submissions",
-    }  # fmt: skip
+    of_notify = {"notify-interests", "notify-invitations", "notify-received"}
+    assert missing == {"attachments-keeper", "tickets-submissions", *of_notify}
     assert "consumers" not in {finding.code for finding in found}
     few = await looked(nc, services=("tickets",))
     assert [str(f.data["consumer"]) for f in few if f.code == "consumer_missing"] == ["tickets-submissions"]

@@ -16,6 +16,7 @@ import yaml
 
 from services.credentials.permissions import USERS
 from services.embedded.catalogue import CATALOGUE
+from services.portal.security import FILES_BODY
 from services.portal.site import ANSWER_WITHIN_S
 from tests.deploy.rendered import (
     CHART,
@@ -285,12 +286,41 @@ def test_secrets_are_named_and_never_written(values: str) -> None:
                 assert secret.removeprefix("casetrail-nats-") in users
 
 
-def test_the_setup_job_has_another_name_for_another_image() -> None:
-    names = {
-        of_kind(rendered("default", *more), "Job")[0]["metadata"]["name"]
-        for more in ((), ("--set", "image.tag=0.2.0"), ("--set", "nats.streamReplicas=1"))
-    }
-    assert len(names) == 3
+def test_the_setup_job_has_another_name_when_its_pods_are_others() -> None:
+    changes = (
+        "image.tag=0.2.0", "nats.streamReplicas=1", "log.level=debug", "nats.caSecret=ca",
+        "nats.credentialsPrefix=other", "image.pullPolicy=Always", "priorityClassName=high",
+    )  # fmt: skip
+    jobs = [of_kind(rendered("default"), "Job")[0]]
+    jobs += [of_kind(rendered("default", "--set", change), "Job")[0] for change in changes]
+    assert len({job["metadata"]["name"] for job in jobs}) == 1 + len(changes)
+    (other,) = of_kind(rendered("default", "--set", "services.tickets.replicas=3"), "Job")
+    assert other == jobs[0]
+
+
+def test_the_pods_of_nats_are_looked_for_where_the_values_say() -> None:
+    def peers(*more: str) -> list[Object]:
+        policies = of_kind(rendered("default", *more), "NetworkPolicy")
+        return [policy["spec"]["egress"][1]["to"][0] for policy in policies]
+
+    assert all("namespaceSelector" not in peer for peer in peers()), "this namespace"
+    everywhere = peers("--set-json", "nats.namespaceSelector={}")
+    assert all(peer["namespaceSelector"] == {} for peer in everywhere), "any namespace"
+
+
+def test_people_reach_the_portal_at_the_host_of_its_address() -> None:
+    address = ("--set", "publicUrl=https://help.example:8443/,ingress.enabled=true")
+    (ingress,) = of_kind(rendered("default", *address), "Ingress")
+    assert [rule["host"] for rule in ingress["spec"]["rules"]] == ["help.example"]
+
+
+def test_what_is_uploaded_has_room_in_the_portal() -> None:
+    for workload in of_kind(rendered("default"), "Deployment"):
+        volumes = {each["name"]: each for each in pod_of(workload)["spec"]["volumes"]}
+        room = volumes["tmp"]["emptyDir"]["sizeLimit"]
+        assert room == ("1Gi" if component_of(workload) == "portal" else "64Mi")
+    assert 4 * FILES_BODY < 1 << 30
+    assert 2 * FILES_BODY < 512 << 20, "in the composition"
 
 
 @pytest.mark.parametrize(
@@ -308,6 +338,9 @@ def test_the_setup_job_has_another_name_for_another_image() -> None:
         ("publicUrl=support.example", "publicUrl"),
         ("log.level=loud", "level"),
         ("nats.trial.enabled=true", "streamReplicas"),
+        ("serviceMonitor.enabled=true", "metricsFrom"),
+        ("services.notify.env.CASETRAIL_SMTP_PORT=2525", "services.notify.env.CASETRAIL_SMTP_PORT"),
+        ("services.tickets.env.CASETRAIL_NATS_CREDS=/x", "services.tickets.env.CASETRAIL_NATS_CREDS"),
         ("backup.schedule=nightly", "schedule"),
         ("backup.keep=0", "keep"),
         ("backup.existingClaim=a,backup.volume.emptyDir.medium=Memory", "volume"),

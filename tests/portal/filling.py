@@ -49,13 +49,25 @@ class _Forms(HTMLParser):
         self.found[-1][1].setdefault(name, []).append(value)
 
 
-def fields_of(page: httpx2.Response, action: str) -> Fields:
-    """The fields of the last form of a page whose address begins so, with what stands in them."""
+def form_of(page: httpx2.Response, action: str, *, holding: str = "") -> tuple[str, Fields]:
+    """The last form of a page whose address begins so: that address, and its fields with what stands in them.
+
+    `holding` names a field that it has, where several forms go to the same address.
+    """
     parser = _Forms()
     parser.feed(page.text)
-    matching = [fields for to, fields in parser.found if to.startswith(action)]
+    matching = [
+        (to, fields)
+        for to, fields in parser.found
+        if to.startswith(action) and (not holding or holding in fields)
+    ]
     assert matching, f"no form is sent to {action}: {[to for to, _ in parser.found]}"
     return matching[-1]
+
+
+def fields_of(page: httpx2.Response, action: str) -> Fields:
+    """The fields of the last form of a page whose address begins so, with what stands in them."""
+    return form_of(page, action)[1]
 
 
 async def send(
@@ -66,8 +78,6 @@ async def send(
     **more: Any,
 ) -> httpx2.Response:
     """Send a form with what is typed into it; leaves out a field that is typed as an empty list."""
-    parser = _Forms()
-    parser.feed(page.text)
-    to = next(address for address, _ in reversed(parser.found) if address.startswith(action))
-    filled: dict[str, Any] = {**fields_of(page, action), **(typed or {})}
+    to, fields = form_of(page, action)
+    filled: dict[str, Any] = {**fields, **(typed or {})}
     return await browser.post(urljoin(str(page.url), to), data=filled, **more)

@@ -99,13 +99,25 @@ class System:
         return Tickets(self.cli)
 
     async def browser(
-        self, email: str | None = None, *, language: str = "en", own_page: bool = True
+        self,
+        email: str | None = None,
+        *,
+        language: str = "en",
+        own_page: bool = True,
+        address: str | None = None,
     ) -> httpx2.AsyncClient:
-        """A browser, by HTTP only; signed in if somebody is named. It follows redirects inside the portal."""
+        """A browser, by HTTP only; signed in if somebody is named. It follows redirects inside the portal.
+
+        `address` is its network address, as a proxy would tell it.
+        """
         client = httpx2.AsyncClient(
             base_url=self.origin,
             timeout=20,
-            headers={"accept-language": language, **(OWN_PAGE if own_page else {})},
+            headers={
+                "accept-language": language,
+                **(OWN_PAGE if own_page else {}),
+                **({"x-forwarded-for": address} if address else {}),
+            },
         )
         self.stack.push_async_callback(client.aclose)
         if email is not None:
@@ -196,6 +208,12 @@ class System:
 
 def new_id() -> str:
     return uuid.uuid4().hex
+
+
+def an_address() -> str:
+    """A network address that hardly anybody else has."""
+    number = int(new_id()[:4], 16)
+    return f"10.9.{number >> 8}.{number & 255}"
 
 
 def member(email: str) -> SentActor:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote_from_bytes, urljoin
+from urllib.parse import quote_from_bytes
 
 import httpx2
 import lxml.html  # type: ignore[import-untyped]
@@ -16,7 +14,8 @@ from nats.aio.client import Client
 
 from contracts.subjects import DRAFTS, INTERESTS, STREAMS, bucket_stream
 from tests.portal.desk import DeskSystem
-from tests.portal.gallery import PEOPLE, Sight, furnished, kind, sights
+from tests.portal.found_forms import Form, forms_of
+from tests.portal.gallery import PEOPLE, furnished, kind, sights
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900), pytest.mark.pages]
 
@@ -36,18 +35,6 @@ TEXTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A form of a page: where it goes, its hidden fields, and those that somebody fills in."""
-
-    who: str
-    page: str
-    action: str
-    hidden: tuple[tuple[str, str], ...]
-    filled: tuple[str, ...]
-    has_files: bool
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def everybody(desk: DeskSystem) -> dict[str, httpx2.AsyncClient]:
     return {who: await desk.system.browser(email) for who, email in PEOPLE.items()}
@@ -59,8 +46,9 @@ async def forms(desk: DeskSystem, everybody: dict[str, httpx2.AsyncClient]) -> l
     found: dict[tuple[str, str, tuple[str, ...]], Form] = {}
     for sight in await sights(desk.system, lively):
         page = await everybody[sight.who].get(sight.path)
-        for form in _forms(sight, page.text):
-            found.setdefault((form.who, kind(form.action), form.filled), form)
+        for form in forms_of(sight, page.text):
+            if "sign-out" not in form.action:
+                found.setdefault((form.who, kind(form.action), form.filled), form)
     assert found
     return list(found.values())
 
@@ -68,22 +56,6 @@ async def forms(desk: DeskSystem, everybody: dict[str, httpx2.AsyncClient]) -> l
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def root(desk: DeskSystem) -> Client:
     return await desk.system.connect("root")
-
-
-def _forms(sight: Sight, html: str) -> Iterator[Form]:
-    for form in lxml.html.fromstring(html).xpath("//form[translate(@method, 'POST', 'post')='post']"):
-        action = urljoin(sight.path, form.get("action") or sight.path)
-        if "sign-out" in action:
-            continue
-        fields = [
-            each for each in form.xpath(".//input | .//textarea | .//select | .//button") if each.get("name")
-        ]
-        hidden = tuple((f.get("name"), f.get("value", "")) for f in fields if f.get("type") == "hidden")
-        filled = tuple(
-            dict.fromkeys(f.get("name") for f in fields if f.get("type") not in {"hidden", "file"})
-        )
-        files = any(field.get("type") == "file" for field in fields)
-        yield Form(sight.who, sight.path, action, hidden, filled, files)
 
 
 async def _stored(root: Client) -> dict[str, int]:

@@ -12,7 +12,7 @@ import pytest
 from contracts.subjects import INTERESTS
 from contracts.tickets import requests
 from tests.portal.filling import fields_of, send
-from tests.portal.system import KATARZYNA, System, acting, new_id
+from tests.portal.system import KATARZYNA, System, acting, an_address, new_id
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -30,11 +30,8 @@ FILLED = {
 
 
 async def stranger(system: System, language: str = "en") -> httpx2.AsyncClient:
-    """Somebody with a network address of its own, as a proxy would tell it."""
-    browser = await system.browser(language=language)
-    number = int(new_id()[:4], 16)
-    browser.headers["x-forwarded-for"] = f"10.9.{number >> 8}.{number & 255}"
-    return browser
+    """Somebody with a network address of its own."""
+    return await system.browser(language=language, address=an_address())
 
 
 async def sent(browser: httpx2.AsyncClient, page: httpx2.Response, typed: dict[str, str]) -> httpx2.Response:

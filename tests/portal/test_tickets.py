@@ -29,7 +29,7 @@ async def test_whoever_is_not_signed_in_signs_in_first_and_comes_back(system: Sy
 async def test_the_front_page_shows_strangers_the_two_ways(system: System) -> None:
     for language, texts in (
         ("en", ("You are a partner", "Fill in the interest form")),
-        ("pl", ("Jesteś partnerem", "Wypełnij formularz zainteresowania")),
+        ("pl", ("Jesteś partnerem", "Wypełnij formularz zgłoszenia zainteresowania")),
     ):
         page = (await (await system.browser(language=language)).get("/")).text
         assert f'<html lang="{language}"' in page

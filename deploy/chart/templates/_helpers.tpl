@@ -156,9 +156,19 @@ CASETRAIL_SHUTDOWN_TIMEOUT_S: "20"
 {{- end }}
 {{- end -}}
 
-{{/* Environment of a component's container: its settings, overridden by what `env` says, and its secrets' files. */}}
+{{/* Environment of a component's container: its settings, its own `env`, and its secrets' files. */}}
 {{- define "casetrail.env" -}}
+{{- $component := index . 1 -}}
 {{- $settings := include "casetrail.settings" . | fromYaml -}}
+{{- $set := keys $settings -}}
+{{- range include "casetrail.secrets" . | fromYamlArray }}
+{{- $set = append $set .variable -}}
+{{- end }}
+{{- range $name, $_ := index . 2 }}
+{{- if and (has $name $set) (ne $name "CASETRAIL_LOG_LEVEL") }}
+{{- fail (printf "services.%s.env.%s: the chart sets it; policies and probes go by its own value" $component $name) }}
+{{- end }}
+{{- end }}
 {{- range $name, $value := merge (deepCopy (index . 2)) $settings }}
 - name: {{ $name }}
   value: {{ $value | toString | quote }}

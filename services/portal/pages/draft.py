@@ -119,21 +119,28 @@ async def answer(visit: Visit) -> Response:
 
 
 async def back(visit: Visit) -> Response:
-    """To the page before. It overwrites nothing, so it needs no revision of who asks."""
+    """To the page before. It overwrites nothing, so it goes back even when the draft has changed."""
     address = DraftAddress.of(visit)
     form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
     page = page_named(forms.text(form, "page"))
     draft = await read_draft(visit, address)
     asked = requests.GoBack(
-        command_id=forms.new_command_id(),
+        command_id=forms.command_id(form),
         account=address.account,
         actor=visit.actor(),
         via=Via.PORTAL,
         draft=address.draft,
-        revision=draft.revision,
+        revision=_revision(form, draft),
         page=page,
     )
-    return visit.redirect(address.after(await visit.ask(requests.BACK, asked, DraftShown)))
+    try:
+        shown = await visit.ask(requests.BACK, asked, DraftShown)
+    except Refused as refused:
+        if refused.reply.code != DRAFT_CHANGED:
+            raise
+        now = {"command_id": forms.new_command_id(), "revision": draft.revision}
+        shown = await visit.ask(requests.BACK, asked.model_copy(update=now), DraftShown)
+    return visit.redirect(address.after(shown))
 
 
 async def ask_to_discard(visit: Visit) -> Response:
@@ -289,6 +296,7 @@ def _page(
         meanwhile=meanwhile,
         asked=list(questions.asked([shown.item])),
         command=forms.new_command_id(),
+        back_command=forms.new_command_id(),
     )
 
 

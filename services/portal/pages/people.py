@@ -21,6 +21,7 @@ from services.portal.site import Site, Visit
 
 PAGE: Final = 500
 MAX_PAGES: Final = 20
+HAS_ROLE: Final = "has_role_already"
 
 DoneT = TypeVar("DoneT", bound=requests.AccountDone)
 
@@ -114,8 +115,6 @@ async def change_role(visit: Visit) -> Response:
     problems = Problems(visit.language)
     if role not in set(MemberRole):
         problems.add("role", visit._("Choose what the person may do."))
-    elif role == person.role:
-        return _to_people(visit, account, "")
     else:
         asked = requests.ChangeRole(
             command_id=forms.command_id(form),
@@ -128,6 +127,8 @@ async def change_role(visit: Visit) -> Response:
         try:
             await _done(visit, requests.CHANGE_ROLE, asked, requests.AccountDone)
         except Refused as refused:
+            if refused.reply.code == HAS_ROLE:
+                return _to_people(visit, account, "")
             _add_failed(visit, problems, "role", refused)
         else:
             return _to_people(visit, account, "changed")
@@ -142,24 +143,27 @@ async def ask_to_remove(visit: Visit) -> Response:
 
 
 async def remove(visit: Visit) -> Response:
-    """No access from now on."""
-    account = _managed(visit)
+    """No access from now on. Sent again, it is answered as before, though the person is a member no more."""
+    account, person = _removed_from(visit), str(visit.request.path_params["person"])
     form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
-    person = await _one(visit, account, MembershipStatus.MEMBER)
-    asked = requests.RemoveMember(
-        command_id=forms.command_id(form),
-        account=account,
-        actor=visit.actor(),
-        via=Via.PORTAL,
-        person=person.person,
-    )
     problems = Problems(visit.language)
     try:
+        asked = requests.RemoveMember(
+            command_id=forms.command_id(form),
+            account=account,
+            actor=visit.actor(),
+            via=Via.PORTAL,
+            person=person,
+        )
         await _done(visit, requests.REMOVE, asked, requests.AccountDone)
+    except ValidationError:
+        raise HTTPException(404) from None
     except Refused as refused:
+        account = _managed(visit)
         _add_failed(visit, problems, "", refused)
-        return _sure(visit, "person_remove.html", account, person, problems)
-    if person.person == visit.person.id:
+        member = await _one(visit, account, MembershipStatus.MEMBER)
+        return _sure(visit, "person_remove.html", account, member, problems)
+    if person == visit.person.id:
         return visit.redirect("/")
     return _to_people(visit, account, "removed")
 
@@ -171,24 +175,33 @@ async def ask_to_withdraw(visit: Visit) -> Response:
 
 
 async def withdraw(visit: Visit) -> Response:
-    """The link in the e-mail is good for nothing from now on."""
+    """The link in the e-mail is good for nothing from now on. Sent again, it is answered as before."""
     account = _managed(visit)
     form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
-    person = await _one(visit, account, MembershipStatus.INVITED)
-    asked = requests.WithdrawInvitation(
-        command_id=forms.command_id(form),
-        account=account,
-        actor=visit.actor(),
-        via=Via.PORTAL,
-        invitation=person.invitation or "",
-    )
     problems = Problems(visit.language)
     try:
+        asked = requests.WithdrawInvitation(
+            command_id=forms.command_id(form),
+            account=account,
+            actor=visit.actor(),
+            via=Via.PORTAL,
+            invitation=forms.text(form, "invitation"),
+        )
         await _done(visit, requests.WITHDRAW, asked, requests.AccountDone)
+    except ValidationError:
+        raise HTTPException(404) from None
     except Refused as refused:
         _add_failed(visit, problems, "", refused)
+        person = await _one(visit, account, MembershipStatus.INVITED)
         return _sure(visit, "withdraw.html", account, person, problems)
     return _to_people(visit, account, "withdrawn")
+
+
+def _removed_from(visit: Visit) -> str:
+    """The account of the form; also for who has left it, by the same form. Raises HTTPException 403."""
+    named = visit.request.query_params.get("account", "")
+    is_own = visit.request.path_params["person"] == visit.person.id
+    return named if is_own and named not in visit.person.memberships else _managed(visit)
 
 
 def _managed(visit: Visit) -> str:

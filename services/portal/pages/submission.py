@@ -122,4 +122,5 @@ async def _check(
         problems=found if status == 422 or review.problems else [],
         was_changed=status == 409,
         command=forms.new_command_id(),
+        back_command=forms.new_command_id(),
     )

@@ -97,6 +97,7 @@ def application(site: Site) -> ASGIApp:
         origin=site.settings.origin,
         refuse=failures.shown,
         takes_files=takes_files,
+        at_once=site.settings.max_concurrent_requests,
         limits={path: RateLimit(limit) for path, limit in STRANGERS_PER_MINUTE.items()},
         from_anywhere={mail.STOP},
     )

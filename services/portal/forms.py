@@ -11,15 +11,31 @@ from typing import Final
 
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
 
 from contracts import wording
 from contracts.client import RequestFailed
 from contracts.wording import Language
 
-MAX_FILES: Final = 20
-MAX_FIELDS: Final = 200
+MAX_FILES: Final = 1000
+"""More than anybody chooses: what is too much for a message is told at its field, with the text kept."""
+MAX_FIELDS: Final = 1000
+MAX_TEXT: Final = 8 * 1024 * 1024
+"""Bytes of one field: what is too long is told at the field too, and what is longer than this is no text."""
 
 _COMMAND_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+async def sent(request: Request) -> FormData:
+    """What was sent, read once for each request; `Site` closes its files.
+
+    Raises:
+        HTTPException: 400, it is no form.
+        BodyTooLarge: it is larger than its page takes.
+    """
+    form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_TEXT)
+    request.state.form = form  # for the page of a failure
+    return form
 
 
 def new_command_id() -> str:

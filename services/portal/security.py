@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -44,8 +44,8 @@ HEADERS: Final = {
     "x-frame-options": "DENY",
 }
 
-Refuse = Callable[[Request, int], Response]
-"""The page that says why not: 403 not from here, 413 too large, 429 too often."""
+Refuse = Callable[[Request, int], Awaitable[Response]]
+"""The page that says why not: 403 not from here, 413 too large, 429 too often, 503 too many at once."""
 
 
 class RateLimit:
@@ -79,11 +79,14 @@ class Secured:
         refuse: Refuse,
         takes_files: Callable[[str], bool],
         limits: Mapping[str, RateLimit],
+        at_once: int,
         from_anywhere: Collection[str] = (),
     ) -> None:
         """Args:
         takes_files: whether the page of a path takes files, and so a large body.
         limits: by the beginning of a path, for what needs no sign-in.
+        at_once: requests that may be under way at the same moment. Connections do not count: those that ask
+            for nothing cost nothing.
         from_anywhere: paths that take requests of other programs than browsers, and see to it themselves
             that nobody is made to send one.
         """
@@ -92,6 +95,8 @@ class Secured:
         self._refuse = refuse
         self._takes_files = takes_files
         self._limits = limits
+        self._at_once = at_once
+        self._under_way = 0
         self._from_anywhere = from_anywhere
         self._headers = dict(HEADERS)
         if origin.startswith("https:"):
@@ -112,10 +117,16 @@ class Secured:
             await send(message)
 
         limit = FILES_BODY if self._takes_files(scope["path"]) else SMALL_BODY
+        body = _Body(receive, limit)
         if (status := self._refused(scope, limit)) is not None:
-            await self._refuse(Request(scope, receive), status)(scope, receive, send_secured)
+            response = await self._refuse(Request(scope, body.receive), status)
+            await response(scope, receive, send_secured)
             return
-        await self._application(scope, _Body(receive, limit).receive, send_secured)
+        self._under_way += 1
+        try:
+            await self._application(scope, body.receive, send_secured)
+        finally:
+            self._under_way -= 1
 
     def _refused(self, scope: Scope, limit: int) -> int | None:
         headers = Headers(scope=scope)
@@ -123,6 +134,8 @@ class Secured:
         for beginning, counted in self._limits.items():
             if scope["path"].startswith(beginning) and not counted.lets(client[0] if client else ""):
                 return 429
+        if self._under_way >= self._at_once:
+            return 503
         is_checked = scope["method"] not in _SAFE and scope["path"] not in self._from_anywhere
         if is_checked and not is_from_own_page(headers, self._origin):
             return 403

@@ -36,7 +36,7 @@ async def ask(visit: Visit) -> Response:
 
 async def go_on(visit: Visit) -> Response:
     """From the text to the offers, and from an offer to its questions."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     if "change" in form:
         text, follows = forms.text(form, "text"), forms.text(form, "follows")
         return await _help(visit, text=text, follows=follows, wanted=forms.text(form, "account"))

@@ -61,7 +61,7 @@ async def show(visit: Visit) -> Response:
 
 async def express(visit: Visit) -> Response:
     """Send it. What was typed stays, whatever is wrong with it."""
-    sent = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    sent = await forms.sent(visit.request)
     token, command = forms.text(sent, "token"), forms.command_id(sent)
     problems = Problems(visit.language)
     try:
@@ -120,7 +120,7 @@ async def ask_to_confirm(visit: Visit) -> Response:
 
 async def confirm(visit: Visit) -> Response:
     """It is meant."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     token = forms.text(form, "token")
     try:
         await visit.ask(

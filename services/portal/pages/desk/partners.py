@@ -96,7 +96,7 @@ async def ask(visit: Visit) -> Response:
 
 async def admit(visit: Visit) -> Response:
     """Make the account, and invite its first administrator."""
-    sent = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    sent = await forms.sent(visit.request)
     form = _Form(
         account=forms.text(sent, "account").strip().lower(),
         name=forms.text(sent, "name").strip(),

@@ -61,6 +61,7 @@ async def read(request: Request) -> Unsent | None:
         except (MultiPartException, HTTPException, BodyTooLarge, ClientDisconnect):
             return None
     unsent = held(form)
+    await form.close()
     return unsent if unsent.fields or unsent.files else None
 
 

@@ -1,8 +1,8 @@
 """News of tickets as they happen: which ticket, up to which position of the log. What happened, pages ask.
 
-One consumer per process follows the log of tickets; whoever waits for a ticket, or for any of an account, is
-woken. Nothing of a ticket is kept here, so there is nothing to protect: what a page then shows it gets from
-the ticket service, as its visitor.
+One consumer per process follows the log of tickets; whoever waits for a ticket, or for any of an account
+or of all, is woken. Nothing of a ticket is kept here, so there is nothing to protect: what a page then shows
+it gets from the ticket service, as its visitor.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ class News:
         self._is_closed = True
         self._wake_all()
 
-    async def of(self, account: str, number: str | None = None) -> AsyncGenerator[int, None]:
-        """Positions of new events of a ticket, or of any ticket of an account; only the last of several.
+    async def of(self, account: str | None, number: str | None = None) -> AsyncGenerator[int, None]:
+        """Positions of new events of a ticket, or of any of an account or of all; only the last of several.
 
-        Begins at once with that of the account's newest event that is known here, or 0: from there on nothing
+        Begins at once with that of the newest event there that is known here, or 0: from there on nothing
         is missed. A 0 later says that something may have been. Ends when closed.
         """
-        with self._registered(account, number or _ANY) as waiting:
-            position = self._newest.get(account, 0)
+        with self._registered(account or _ANY, number or _ANY) as waiting:
+            position = self._newest.get(account or _ANY, 0)
             while not self._is_closed:
                 yield position
                 position = await waiting.next()
@@ -74,8 +74,8 @@ class News:
             async for batch in batches:
                 for message in batch.messages:
                     _, _, account, number = message.subject.split(".")
-                    self._newest[account] = message.position
-                    for key in ((account, number), (account, _ANY)):
+                    self._newest[account] = self._newest[_ANY] = message.position
+                    for key in ((account, number), (account, _ANY), (_ANY, _ANY)):
                         for waiting in self._waiting.get(key, ()):
                             waiting.wake(message.position)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
+from collections.abc import AsyncIterator
 from html import unescape
 from typing import Any
 
@@ -138,6 +140,36 @@ async def test_pages_of_the_list_follow_one_another(desk: DeskSystem) -> None:
         page = await katarzyna.get(unescape(more[1]))
         assert listed(page.text) == expected[25:]
         assert 'rel="next"' not in page.text
+
+
+async def test_a_list_hears_of_nothing_that_it_does_not_show_and_of_the_rest_once(
+    desk: DeskSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, topic, account = desk.system, word(), "nova-bookings"
+    await system.open(OLIVIA, account=account, topic=topic)
+    katarzyna = await system.browser(KATARZYNA)
+    page = (await katarzyna.get("/desk/tickets", params={"topic": topic})).text
+    live = re.search(r'hx-sse:connect="([^"]+)"', page)
+    assert live is not None
+    async with katarzyna.stream("GET", unescape(live[1])) as told:
+        await system.open(ANNA, topic=word())  # elsewhere
+        second = await system.open(OLIVIA, account=account, topic=topic)
+        opened = (await system.ticket(second)).opened_position
+        async with asyncio.timeout(20):
+            said = [line async for line in _until_data(told)]
+    assert f"id: {opened}" in said
+    assert f'href="/desk/tickets?topic={topic}">New activity: show</a>' in said[-1]
+    monkeypatch.setattr("services.portal.pages.live.LASTS_S", 1.0)
+    next_one = await katarzyna.get(unescape(live[1]), headers={"last-event-id": str(opened)})
+    assert next_one.status_code == 200
+    assert "data:" not in next_one.text
+
+
+async def _until_data(told: httpx2.Response) -> AsyncIterator[str]:
+    async for line in told.aiter_lines():
+        yield line
+        if line.startswith("data:"):
+            return
 
 
 # A ticket

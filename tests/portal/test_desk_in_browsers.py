@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -91,6 +92,35 @@ async def test_a_phone_without_scripts_in_polish_will_do(desk: DeskSystem, chrom
     assert (await desk.system.ticket(number)).status == "closed"
     assert (await desk.system.ticket(request)).status == "open"
     await page.context.close()
+
+
+async def test_a_list_tells_that_it_would_show_something_else_and_stays_as_it_is(
+    desk: DeskSystem, chrome: Browser
+) -> None:
+    topic, title = f"t{new_id()[:12]}", f"Fresh {new_id()}"
+    first = await desk.system.open(ANNA, topic=topic)
+    agents = [await _at(desk, chrome, f"/desk/tickets?topic={topic}", language=each) for each in ("en", "pl")]
+    for page in agents:
+        await expect(page.locator(".ticket-row")).to_have_count(1)
+    anna = await (await desk.system.person(chrome, ANNA)).new_page()
+    await anna.goto(f"/tickets/{first}")
+    await anna.get_by_label("Your reply").fill("Still nothing.")
+    await anna.get_by_role("button", name="Send reply").click()
+    await expect(anna.locator(".entry")).to_have_count(2)
+    await desk.system.open(ANNA, topic=topic, title=title)
+    for page, told in zip(agents, ("New activity: show", "Są zmiany: pokaż"), strict=True):
+        link = page.get_by_role("status").get_by_role("link", name=told)
+        await expect(link).to_be_visible()
+        await expect(page.locator(".ticket-row")).to_have_count(1)
+        await expect(page.get_by_text(re.compile("1 (reply|odpowiedź)"))).to_have_count(0)
+        before = page.url
+        async with page.expect_navigation():
+            await link.click()
+        assert page.url == before
+        await expect(page.get_by_role("link", name=title)).to_be_visible()
+        await expect(page.get_by_text(re.compile("1 (reply|odpowiedź)"))).to_be_visible()
+        await page.context.close()
+    await anna.context.close()
 
 
 async def _at(desk: DeskSystem, browser: Browser, path: str, *, language: str, **options: object) -> Page:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.responses import Response
@@ -23,6 +23,8 @@ from services.portal.sides import PARTNER, Side
 from services.portal.site import Site, Visit
 from services.portal.timeline import Entry
 from services.runtime import errors
+
+Events = Callable[[int], AsyncIterator[ServerSentEvent]]
 
 LASTS_S: Final = 60.0
 _PING_S: Final = 15
@@ -53,7 +55,7 @@ async def of_ticket(visit: Visit, *, side: Side) -> Response:
             yield ServerSentEvent(id=str(revision), data=_piece(visit, side, ticket.number, entry))
             await visit.site.marks.note(visit.person.id, ticket.account, ticket.number, entry.position)
 
-    return _stream(visit, side, ticket.account, ticket.number, pieces)
+    return stream(visit, side, ticket.account, ticket.number, pieces)
 
 
 async def of_account(visit: Visit) -> Response:
@@ -68,7 +70,7 @@ async def of_account(visit: Visit) -> Response:
         if position > shown:
             yield ServerSentEvent(id=str(position), event="news", data=str(position))
 
-    return _stream(visit, PARTNER, account, None, told)
+    return stream(visit, PARTNER, account, None, told)
 
 
 def _after(visit: Visit) -> str:
@@ -86,9 +88,23 @@ def _piece(visit: Visit, side: Side, number: str, entry: Entry) -> str:
     )
 
 
-def _stream(visit: Visit, side: Side, account: str, number: str | None, events: Any) -> Response:
-    async def stream() -> AsyncGenerator[ServerSentEvent, None]:
-        positions = visit.site.news.of(account, number)
+async def _paced(positions: AsyncGenerator[int, None], every_s: float) -> AsyncGenerator[int, None]:
+    async with contextlib.aclosing(positions):
+        async for position in positions:
+            yield position
+            await asyncio.sleep(every_s)
+
+
+def stream(
+    visit: Visit, side: Side, account: str | None, number: str | None, events: Events, *, every_s: float = 0
+) -> Response:
+    """What comes of news of a ticket, or of any of an account or of all, looked at once in `every_s` at most.
+
+    `events` is given positions as those of `News.of`.
+    """
+
+    async def told() -> AsyncGenerator[ServerSentEvent, None]:
+        positions = _paced(visit.site.news.of(account, number), every_s)
         watched = visit.site.guard.watch(visit.actor(side.kind), account, Permission.TICKET_READ, positions)
         try:
             async with asyncio.timeout(LASTS_S), contextlib.aclosing(watched):
@@ -102,4 +118,4 @@ def _stream(visit: Visit, side: Side, account: str, number: str | None, events: 
         except (ServiceUnavailable, errors.Unavailable):
             return  # the browser comes back, and tells up to where it has everything
 
-    return EventSourceResponse(stream(), ping=_PING_S, headers={"x-accel-buffering": "no"})
+    return EventSourceResponse(told(), ping=_PING_S, headers={"x-accel-buffering": "no"})

@@ -9,7 +9,16 @@ from starlette.routing import Route
 from contracts.access.roles import Permission
 from services.portal.desk import Desk
 from services.portal.pages import attachments, live, originals, ticket, ticket_actions
-from services.portal.pages.desk import accounts, mail, mails, partners, reply_and_close, ticket_then, tickets
+from services.portal.pages.desk import (
+    accounts,
+    mail,
+    mails,
+    partners,
+    reply_and_close,
+    ticket_then,
+    tickets,
+    tickets_live,
+)
 from services.portal.sides import DESK
 from services.portal.site import Site, Visit
 
@@ -20,6 +29,7 @@ def routes(site: Site) -> list[Route]:
     return [
         Route(DESK.base, site.page(first), methods=["GET"]),
         *tickets.routes(reading),
+        *tickets_live.routes(reading),
         *ticket_then.routes(reading),
         *ticket.routes(reading, side=DESK),
         *live.routes(reading, side=DESK),

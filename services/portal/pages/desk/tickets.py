@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -122,7 +123,7 @@ async def tickets(visit: Visit) -> Response:
     directory = visit.site.directory
     filters = Filters.of(visit.request.query_params, directory)
     found, page, topics, names = await asyncio.gather(
-        _found(visit, filters), _page(visit, filters), _topics(visit, filters), topic_names(visit)
+        _found(visit, filters), read_page(visit, filters), _topics(visit, filters), topic_names(visit)
     )
     exact = {ticket.number for ticket in found.tickets}
     listed = [ticket for ticket in page.tickets if ticket.number not in exact] if page else []
@@ -138,6 +139,7 @@ async def tickets(visit: Visit) -> Response:
         topics=_choices(filters, topics, names),
         topic_names=names,
         counts=_counts(filters, page, topics),
+        fingerprint=page and fingerprint(filters, page),
     )
 
 
@@ -186,8 +188,10 @@ def _counts(
     if filters.topic is not None:
         chosen = next((each for each in topics if each.topic == filters.topic), None)
         return None if chosen is None else {view: _in_view(view, chosen) for view in View}
-    if page is None:
-        return None
+    return None if page is None else _counts_of(page)
+
+
+def _counts_of(page: TicketPage) -> Mapping[View, int]:
     return {
         View.UNANSWERED: page.unanswered,
         View.OPEN: page.counts.open,
@@ -196,8 +200,19 @@ def _counts(
     }
 
 
-async def _page(visit: Visit, filters: Filters) -> TicketPage | None:
-    """One page of the list. A search may end pages early: it goes on until there is something to show."""
+def fingerprint(filters: Filters, page: TicketPage) -> str:
+    """The same for as long as the list shows the same."""
+    shown: list[object] = [(each.number, each.revision) for each in page.tickets]
+    if filters.topic is None and not filters.words:
+        shown.append(_counts_of(page)[filters.view])
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
+
+
+async def read_page(visit: Visit, filters: Filters, *, at_least: int = 0) -> TicketPage | None:
+    """One page of the list; None: the filters have problems.
+
+    A search may end pages early: it goes on until there is something to show.
+    """
     if filters.problems:
         return None
     place, tickets = filters.place, list[TicketSummary]()
@@ -205,7 +220,7 @@ async def _page(visit: Visit, filters: Filters) -> TicketPage | None:
         query = requests.ListTickets(
             actor=visit.actor(DESK.kind),
             limit=PAGE,
-            at_least=visit.at_least("tickets"),
+            at_least=max(at_least, visit.at_least("tickets")),
             **filters.query(place),
         )
         page = await visit.ask(requests.LIST, query, requests.TicketPage)

@@ -19,7 +19,7 @@ from contracts.requests import Answered, Sent, SentActor
 from contracts.wording import LANGUAGES, Language
 from services.guard.guard import Guard
 from services.portal.directory import Directory, Person
-from services.portal.live import News
+from services.portal.live import News, Streams
 from services.portal.navigation import Place, is_at_the_desk, other_side, places
 from services.portal.positions import Positions
 from services.portal.read_marks import ReadMarks
@@ -53,6 +53,7 @@ class Site:
     positions: Positions
     marks: ReadMarks
     news: News
+    streams: Streams
 
     def page(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint for who is signed in; others sign in first and come back to it."""

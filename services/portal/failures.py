@@ -2,7 +2,7 @@
 
 401  a form came when nobody was signed in any more
 403  not from a page of ours, or not permitted      404  no such page, ticket, account
-405, 413, 429  as HTTP has it                       500  a fault of ours, logged with its trace
+405, 408, 413, 429  as HTTP has it                  500  a fault of ours, logged with its trace
 503  something does not answer: the same page can be asked for again, nothing is done twice
 
 Each of them holds what was sent, if it was a form (`unsent`), to be sent once more or copied.
@@ -25,7 +25,7 @@ from contracts import wording
 from contracts.client import NotFound, Refused, RequestFailed, ServiceUnavailable
 from contracts.wording import Language
 from services.portal import unsent
-from services.portal.security import BodyTooLarge
+from services.portal.security import BodyTooLarge, BodyTooSlow
 from services.portal.site import Site, Visit, asked_for, chosen_language
 from services.portal.unsent import Unsent
 from services.runtime import errors
@@ -38,7 +38,7 @@ UNAVAILABLE: Final = (*BROKER_AWAY, ServiceUnavailable, errors.Unavailable)
 
 _AGAIN: Final = frozenset({401, 429, 500, 503})
 """Of these the same form may be sent again, and then be taken."""
-_UNREAD: Final = frozenset({400, 405, 413})
+_UNREAD: Final = frozenset({400, 405, 408, 413})
 """Of these nothing can be held, unless the form was read before."""
 
 log = structlog.get_logger()
@@ -115,6 +115,10 @@ class Failures:
         """Of a body that is larger than the page takes."""
         return await self.shown(request, 413)
 
+    async def on_too_slow(self, request: Request, _error: Exception) -> Response:
+        """Of a body that does not come."""
+        return await self.shown(request, 408)
+
     async def on_fault(self, request: Request, error: Exception) -> Response:
         """Of anything else."""
         log.error("page.fault", path=request.url.path, exc_info=error)
@@ -126,6 +130,7 @@ class Failures:
             HTTPException: self.on_http,
             RequestFailed: self.on_failed,
             BodyTooLarge: self.on_too_large,
+            BodyTooSlow: self.on_too_slow,
             errors.Refused: self.on_refused,
             **dict.fromkeys((*BROKER_AWAY, errors.Unavailable), self.on_unavailable),
             Exception: self.on_fault,

@@ -16,7 +16,7 @@ from starlette.formparsers import FormParser, MultiPartException, MultiPartParse
 from starlette.requests import ClientDisconnect, Request
 
 from services.portal import forms
-from services.portal.security import SMALL_BODY, BodyTooLarge
+from services.portal.security import SMALL_BODY, BodyTooLarge, BodyTooSlow
 
 MAX_FIELDS: Final = 200
 _TYPED: Final = frozenset({"text", "note", "name", "email", "number", "account"})
@@ -58,7 +58,7 @@ async def read(request: Request) -> Unsent | None:
     if form is None:
         try:
             form = await _texts(getattr(request.state, "request", request))
-        except (MultiPartException, HTTPException, BodyTooLarge, ClientDisconnect):
+        except (MultiPartException, HTTPException, BodyTooLarge, BodyTooSlow, ClientDisconnect):
             return None
     unsent = held(form)
     await form.close()

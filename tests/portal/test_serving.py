@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.embedded.key_files import key_file
 from services.portal.connections import Idle
-from services.portal.security import Secured
+from services.portal.security import BodyTooSlow, Secured
 from services.portal.serving import served
 from services.portal.settings import PortalSettings
 from services.runtime.settings import load
@@ -38,7 +38,7 @@ class Slow:
         await PlainTextResponse("done")(scope, receive, send)
 
 
-def secured(application: ASGIApp, at_once: int) -> Secured:
+def secured(application: ASGIApp, at_once: int, body_within_s: float = 60) -> Secured:
     async def refuse(_request: Request, status: int) -> Response:
         return PlainTextResponse("refused", status)
 
@@ -49,6 +49,7 @@ def secured(application: ASGIApp, at_once: int) -> Secured:
         takes_files=lambda _path: False,
         limits={},
         at_once=at_once,
+        body_within_s=body_within_s,
     )
 
 
@@ -122,3 +123,27 @@ async def test_requests_are_counted_and_not_connections(tmp_path: Path) -> None:
         assert b"200 OK" in await fourth.readline()
         for _, each in [*silent, *under_way, (third, writer), (fourth, another)]:
             each.close()
+
+
+async def test_a_body_comes_in_time_or_not_at_all(tmp_path: Path) -> None:
+    async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            size = len(await Request(scope, receive).body())
+        except BodyTooSlow:
+            await PlainTextResponse("too slow", 408)(scope, receive, send)
+        else:
+            await PlainTextResponse(str(size))(scope, receive, send)
+
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nOrigin: http://127.0.0.1\r\n"
+    async with asyncio.timeout(20), serving(secured(reading, 9, 0.2), tmp_path, Idle()) as port:
+        reader, writer = await connected(port, head + b"Content-Length: 10\r\n\r\nx")
+        assert b"408" in await reader.readline()
+        writer.close()
+        reader, writer = await connected(port, head + b"Transfer-Encoding: chunked\r\n\r\n")
+        until = asyncio.get_running_loop().time() + 0.5  # longer than it may take, were it not for its size
+        while asyncio.get_running_loop().time() < until:
+            writer.write(b"1000\r\n" + b"x" * 0x1000 + b"\r\n")
+            await asyncio.sleep(0.02)
+        writer.write(b"0\r\n\r\n")
+        assert b"200 OK" in await reader.readline()
+        writer.close()

@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Page, Route, expect
 
+from services.portal.pages import live
 from tests.browser import chromium
 from tests.portal.system import ACME, ANNA, JAMES, KATARZYNA, OLIVIA, System, new_id
 
@@ -96,6 +97,29 @@ async def test_a_stream_that_cannot_begin_is_asked_for_again(system: System, chr
     await system.reply(KATARZYNA, number, "After all.")
     await expect(page.get_by_text("After all.")).to_be_visible()
     await expect(page.get_by_text("Not now")).to_have_count(0)
+    await page.context.close()
+
+
+async def test_a_stream_that_ended_in_order_goes_on_in_another(
+    system: System, chrome: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a minute, and when the portal that it came from is replaced."""
+    number = await system.open(ANNA)
+    monkeypatch.setattr(live, "LASTS_S", 0.5)
+    page = await _at(system, chrome, JAMES, "/tickets")
+    begun: list[str] = []
+    page.on(
+        "response", lambda response: begun.append(response.url) if f"/{number}/live" in response.url else None
+    )
+    await page.goto(f"/tickets/{number}")
+    for text in ("Are you there?", "Still there?"):
+        before = len(begun)
+        async with asyncio.timeout(30):
+            while len(begun) < before + 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await system.reply(KATARZYNA, number, text)
+        await expect(page.get_by_text(text)).to_be_visible()
+    await expect(page.locator(".entry")).to_have_count(3)
     await page.context.close()
 
 

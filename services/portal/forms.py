@@ -17,6 +17,8 @@ from contracts import wording
 from contracts.client import RequestFailed
 from contracts.wording import Language
 
+REUSED: Final = "command_id_reused"
+"""The refusal of a form that was changed after it had arrived: it needs a new id."""
 MAX_FILES: Final = 1000
 """More than anybody chooses: what is too much for a message is told at its field, with the text kept."""
 MAX_FIELDS: Final = 1000
@@ -41,6 +43,11 @@ async def sent(request: Request) -> FormData:
 def new_command_id() -> str:
     """An id for the command that a form will send: sent twice, it has one effect."""
     return secrets.token_hex(16)
+
+
+def command_id_of(first: str, *said: str) -> str:
+    """The id of a form's command with what it says: said otherwise, it is another command."""
+    return hashlib.sha256("\0".join((first, *said)).encode(errors="replace")).hexdigest()[:32]
 
 
 def second_command_id(first: str) -> str:

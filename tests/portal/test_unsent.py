@@ -23,7 +23,7 @@ from tests.files.samples import PNG
 from tests.portal.filling import fields_of, send
 from tests.portal.system import ACME, ANNA, JAMES, KATARZYNA, OLIVIA, System, an_address, new_id
 from tests.portal.test_help import begun, path
-from tests.portal.test_interest import FILLED
+from tests.portal.test_interest import FILLED, link_of, sent
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -95,8 +95,7 @@ async def test_an_interest_form_is_kept_while_intake_is_away(
     assert "Three lines<br>" in page.text
     holds(page, "/interest", **{name: typed[name] for name in ("a-message", "a-company", "a-email")})
     monkeypatch.undo()
-    again = await send(stranger, page, "/interest")
-    assert fields_of(again, "/interest")["a-company"] == [FILLED["a-company"]]
+    assert "Check your mailbox" in (await sent(stranger, page, typed)).text
 
 
 @pytest.mark.parametrize("subject", [intake.OFFER, tickets.GET])
@@ -298,6 +297,38 @@ async def test_closing_and_reopening_with_another_text_after_they_were_done_is_t
     assert "Zgłoszenie zostało już wcześniej otwarte ponownie." in page.text
     page = await send(james, page, f"/tickets/{number}/reply")
     assert "<p>Three, four</p>" in page.text
+
+
+async def test_an_interest_form_that_was_changed_after_it_had_arrived_is_another_one(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger = await system.browser()
+    stranger.headers["x-forwarded-for"] = an_address()
+    form = await stranger.get("/interest")
+    arrives_unheard(monkeypatch, intake.EXPRESS_INTEREST)
+    page = await sent(stranger, form, FILLED)
+    monkeypatch.undo()
+    assert "It is not known whether your form arrived." in page.text
+    first = await sent(stranger, page, FILLED)
+    second = await sent(stranger, page, {**FILLED, "a-message": "Changed since"})
+    references = [str(each.url)[-16:] for each in (first, second)]
+    assert references[0] != references[1]
+    assert "Changed since" in (await stranger.get(await link_of(system, references[1]))).text
+
+
+async def test_an_answer_that_was_changed_after_it_had_arrived_is_shown_beside_it(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    james = await system.browser(JAMES)
+    page = await begun(james, "Unheard")
+    arrives_unheard(monkeypatch, intake.ANSWER)
+    assert (await send(james, page, "/help/", {"a-merchant": "M-first"})).status_code == 503
+    monkeypatch.undo()
+    late = await send(james, page, "/help/", {"a-merchant": "M-second"})  # by Back
+    assert late.status_code == 409
+    assert "M-first" in late.text
+    assert fields_of(late, path(late))["a-merchant"] == ["M-second"]
+    assert (await send(james, late, "/help/")).status_code == 200
 
 
 async def test_whoever_loses_access_while_a_reply_is_sent_keeps_its_text(

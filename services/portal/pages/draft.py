@@ -110,14 +110,14 @@ async def answer(visit: Visit) -> Response:
         return visit.render("draft_not_saved.html", status=503, unsent=unsent, again=address.path)
     except Refused as refused:
         code = refused.reply.code
-        if code not in {DRAFT_GONE, DRAFT_SUBMITTED, DRAFT_CHANGED}:
+        if code not in {DRAFT_GONE, DRAFT_SUBMITTED, DRAFT_CHANGED, forms.REUSED}:
             raise
         return visit.render(
             "draft_gone.html",
             status=409,
             typed=held(form).typed,
             ticket=address.to("ticket") if code == DRAFT_SUBMITTED else None,
-            address=address if code == DRAFT_CHANGED else None,
+            address=address if code in {DRAFT_CHANGED, forms.REUSED} else None,
         )
 
 
@@ -230,7 +230,7 @@ async def _save(visit: Visit, address: DraftAddress, sent: _Sent, problems: Prob
     except Malformed as malformed:
         questions.add_broken(problems, malformed, sent.items)
     except Refused as refused:
-        if refused.reply.code != DRAFT_CHANGED:
+        if refused.reply.code not in {DRAFT_CHANGED, forms.REUSED}:
             raise
         sent.draft = await read_draft(visit, address, sent.page)
         if sent.draft.page is None or sent.draft.page.link_id != sent.page:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -70,11 +71,12 @@ async def express(visit: Visit) -> Response:
         raise HTTPException(413) from None
     filled = Filled.typed(sent, form.items)
     try:
+        answers = filled.answers()
         asked = requests.ExpressInterest(
-            command_id=command,
+            command_id=forms.command_id_of(command, json.dumps(answers, sort_keys=True)),
             token=token,
             language=visit.language,
-            answers=filled.answers(),
+            answers=answers,
             website=forms.text(sent, "website")[:1000],
             address=visit.request.client.host if visit.request.client else "0.0.0.0",  # noqa: S104
         )

@@ -24,7 +24,6 @@ from services.portal.topics import topic_names
 from services.portal.uploads import Uploaded
 
 CLOSED: Final = "ticket_is_closed"
-REUSED: Final = "command_id_reused"
 
 
 def routes(site: Site, side: Side = PARTNER) -> list[Route]:
@@ -85,7 +84,7 @@ async def reply(visit: Visit, *, side: Side) -> Response:
         left = [file.filename for file in chosen]
         return visit.render("not_sent.html", status=503, text=text, command=command, files=files, left=left)
     except Refused as refused:
-        if refused.reply.code == REUSED:  # what is written now is another reply
+        if refused.reply.code == forms.REUSED:  # what is written now is another reply
             command = forms.new_command_id()
             problems.add(
                 "text",

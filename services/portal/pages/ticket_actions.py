@@ -20,7 +20,7 @@ from services.portal.reading import read_ticket
 from services.portal.sides import PARTNER, Side
 from services.portal.site import Site, Visit
 
-_OPEN_ALREADY: Final = frozenset({ticket_page.REUSED, "ticket_is_open"})
+_OPEN_ALREADY: Final = frozenset({forms.REUSED, "ticket_is_open"})
 
 
 def routes(site: Site, side: Side = PARTNER) -> list[Route]:
@@ -69,7 +69,7 @@ async def close(visit: Visit, *, side: Side) -> Response:
         except (ServiceUnavailable, ServiceFault):
             raise
         except RequestFailed as failed:
-            if failed.reply.code == ticket_page.REUSED:
+            if failed.reply.code == forms.REUSED:
                 command = forms.new_command_id()
                 problems.add(
                     "note",

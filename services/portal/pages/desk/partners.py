@@ -129,6 +129,7 @@ async def admit(visit: Visit) -> Response:
         raise
     except RequestFailed as failed:
         problems.add_failed("account", failed)
+        form.command = forms.new_command_id()  # this one had no effect, or had one with other fields
         return _page(visit, ticket, form, problems)
     visit.wrote("access", done.position)
     await visit.site.guard.reach(done.position)

@@ -17,7 +17,7 @@ from contracts.subjects import OUTSIDE_DOMAIN
 from services.guard.guard import start_guard
 from services.portal.directory import Directory
 from services.portal.failures import Failures
-from services.portal.live import News
+from services.portal.live import News, Streams
 from services.portal.measuring import Measured
 from services.portal.pages import PAGES, mail, takes_files
 from services.portal.pages.signing_in import SignInPages
@@ -69,6 +69,7 @@ async def portal(
                 positions=Positions(settings.session_keys(), secure=settings.origin.startswith("https:")),
                 marks=ReadMarks(js),
                 news=news,
+                streams=Streams(in_all=max(1, settings.max_concurrent_requests * 3 // 4)),
             )
             pages = Measured(application(site), context.registry)
             async with served(pages, listener, settings):
@@ -97,6 +98,7 @@ def application(site: Site) -> ASGIApp:
         origin=site.settings.origin,
         refuse=failures.shown,
         takes_files=takes_files,
+        at_once=site.settings.max_concurrent_requests,
         limits={path: RateLimit(limit) for path, limit in STRANGERS_PER_MINUTE.items()},
         from_anywhere={mail.STOP},
     )

@@ -11,20 +11,43 @@ from typing import Final
 
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
 
 from contracts import wording
 from contracts.client import RequestFailed
 from contracts.wording import Language
 
-MAX_FILES: Final = 20
-MAX_FIELDS: Final = 200
+REUSED: Final = "command_id_reused"
+"""The refusal of a form that was changed after it had arrived: it needs a new id."""
+MAX_FILES: Final = 1000
+"""More than anybody chooses: what is too much for a message is told at its field, with the text kept."""
+MAX_FIELDS: Final = 1000
+MAX_TEXT: Final = 8 * 1024 * 1024
+"""Bytes of one field: what is too long is told at the field too, and what is longer than this is no text."""
 
 _COMMAND_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+async def sent(request: Request) -> FormData:
+    """What was sent, read once for each request; `Site` closes its files.
+
+    Raises:
+        HTTPException: 400, it is no form.
+        BodyTooLarge: it is larger than its page takes.
+    """
+    form = await request.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_TEXT)
+    request.state.form = form  # for the page of a failure
+    return form
 
 
 def new_command_id() -> str:
     """An id for the command that a form will send: sent twice, it has one effect."""
     return secrets.token_hex(16)
+
+
+def command_id_of(first: str, *said: str) -> str:
+    """The id of a form's command with what it says: said otherwise, it is another command."""
+    return hashlib.sha256("\0".join((first, *said)).encode(errors="replace")).hexdigest()[:32]
 
 
 def second_command_id(first: str) -> str:

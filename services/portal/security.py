@@ -1,17 +1,19 @@
 """What holds for every request and every answer, whatever the page: one ASGI layer around all of them.
 
 - What changes something comes from a page of ours: `Sec-Fetch-Site`, else `Origin`; cookies are SameSite=Lax
-- A body is no larger than its page takes.
+- A body is no larger than its page takes, and comes no slower than people send one.
+- No more requests are under way than may be at the same moment.
 - Strangers get so many requests a minute of what needs no sign-in.
 - Pages load from here only, run no script but ours, are framed nowhere and kept in no shared cache.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -25,6 +27,10 @@ SMALL_BODY: Final = 512 * 1024
 """Bytes: more than the longest text that a form sends (64 KiB, each byte as `%XX`)."""
 FILES_BODY: Final = 108 * 1024 * 1024
 """Bytes: ten files of ten megabytes, and the rest of the form."""
+
+BODY_WITHIN_S: Final = 20.0
+"""Seconds for any body, and as many more as what has come of it takes at `SLOWEST` bytes a second."""
+SLOWEST: Final = 8 * 1024
 
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_COUNTED: Final = 20_000
@@ -44,8 +50,8 @@ HEADERS: Final = {
     "x-frame-options": "DENY",
 }
 
-Refuse = Callable[[Request, int], Response]
-"""The page that says why not: 403 not from here, 413 too large, 429 too often."""
+Refuse = Callable[[Request, int], Awaitable[Response]]
+"""The page that says why not: 403 not from here, 413 too large, 429 too often, 503 too many at once."""
 
 
 class RateLimit:
@@ -79,20 +85,28 @@ class Secured:
         refuse: Refuse,
         takes_files: Callable[[str], bool],
         limits: Mapping[str, RateLimit],
+        at_once: int,
         from_anywhere: Collection[str] = (),
+        body_within_s: float = BODY_WITHIN_S,
     ) -> None:
         """Args:
         takes_files: whether the page of a path takes files, and so a large body.
         limits: by the beginning of a path, for what needs no sign-in.
+        at_once: requests that may be under way at the same moment. Connections do not count: those that ask
+            for nothing cost nothing.
         from_anywhere: paths that take requests of other programs than browsers, and see to it themselves
             that nobody is made to send one.
+        body_within_s: as `BODY_WITHIN_S`.
         """
         self._application = application
         self._origin = origin
         self._refuse = refuse
         self._takes_files = takes_files
         self._limits = limits
+        self._at_once = at_once
+        self._under_way = 0
         self._from_anywhere = from_anywhere
+        self._body_within_s = body_within_s
         self._headers = dict(HEADERS)
         if origin.startswith("https:"):
             self._headers["strict-transport-security"] = "max-age=31536000; includeSubDomains"
@@ -112,10 +126,16 @@ class Secured:
             await send(message)
 
         limit = FILES_BODY if self._takes_files(scope["path"]) else SMALL_BODY
+        body = _Body(receive, limit, self._body_within_s)
         if (status := self._refused(scope, limit)) is not None:
-            await self._refuse(Request(scope, receive), status)(scope, receive, send_secured)
+            response = await self._refuse(Request(scope, body.receive), status)
+            await response(scope, receive, send_secured)
             return
-        await self._application(scope, _Body(receive, limit).receive, send_secured)
+        self._under_way += 1
+        try:
+            await self._application(scope, body.receive, send_secured)
+        finally:
+            self._under_way -= 1
 
     def _refused(self, scope: Scope, limit: int) -> int | None:
         headers = Headers(scope=scope)
@@ -123,6 +143,8 @@ class Secured:
         for beginning, counted in self._limits.items():
             if scope["path"].startswith(beginning) and not counted.lets(client[0] if client else ""):
                 return 429
+        if self._under_way >= self._at_once:
+            return 503
         is_checked = scope["method"] not in _SAFE and scope["path"] not in self._from_anywhere
         if is_checked and not is_from_own_page(headers, self._origin):
             return 403
@@ -136,15 +158,30 @@ class BodyTooLarge(Exception):
     """More came than the page takes, whatever was declared. The application has a page for it."""
 
 
+class BodyTooSlow(Exception):
+    """It did not come in the time that it may take. The application has a page for it."""
+
+
 class _Body:
-    def __init__(self, receive: Receive, limit: int) -> None:
+    def __init__(self, receive: Receive, limit: int, within_s: float) -> None:
         self._receive = receive
         self._left = limit
+        self._until = asyncio.get_running_loop().time() + within_s
+        self._is_whole = False
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        if self._is_whole:  # what comes now is that the browser has gone
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTooSlow from None
         if message["type"] == "http.request":
-            self._left -= len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            self._left -= size
+            self._until += size / SLOWEST
+            self._is_whole = not message.get("more_body", False)
             if self._left < 0:
                 raise BodyTooLarge
         return message

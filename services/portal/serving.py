@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from services.portal.connections import Connection, Idle
 from services.portal.settings import PortalSettings
 from services.runtime.settings import SettingsInvalid, problem
 
@@ -30,11 +32,15 @@ class _Server(uvicorn.Server):
 
 @contextlib.asynccontextmanager
 async def served(
-    application: ASGIApp, listener: socket.socket, settings: PortalSettings
+    application: ASGIApp, listener: socket.socket, settings: PortalSettings, idle: Idle | None = None
 ) -> AsyncIterator[None]:
-    """Serves while the body runs; what is under way after it has `shutdown_timeout_s` to end."""
+    """Serves while the body runs; what is under way after it has `shutdown_timeout_s` to end.
+
+    How many requests may be under way is the application's to say: see `Secured`.
+    """
     config = uvicorn.Config(
         application,
+        http=partial(Connection, idle=idle or Idle()),  # type: ignore[arg-type]  # it is only called
         lifespan="off",
         log_config=None,
         log_level="warning",
@@ -43,7 +49,6 @@ async def served(
         date_header=True,
         proxy_headers=True,
         forwarded_allow_ips=settings.portal_trusted_proxies,
-        limit_concurrency=settings.max_concurrent_requests,
         timeout_keep_alive=_IDLE_S,
         h11_max_incomplete_event_size=32 * 1024,
     )

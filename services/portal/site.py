@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from nats.aio.client import Client
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Match
 
 from contracts.client import call
 from contracts.envelope import Actor, ActorKind
@@ -17,14 +19,14 @@ from contracts.requests import Answered, Sent, SentActor
 from contracts.wording import LANGUAGES, Language
 from services.guard.guard import Guard
 from services.portal.directory import Directory, Person
-from services.portal.live import News
+from services.portal.live import News, Streams
 from services.portal.navigation import Place, is_at_the_desk, other_side, places
 from services.portal.positions import Positions
 from services.portal.read_marks import ReadMarks
 from services.portal.rendering import Templates
 from services.portal.settings import PortalSettings
 from services.signin.pages import sign_in_path
-from services.signin.returning import own_path
+from services.signin.returning import HOME, own_path
 from services.signin.routes import SignIn
 from services.signin.sessions import Session
 from services.signin.words import preferred_language
@@ -51,19 +53,22 @@ class Site:
     positions: Positions
     marks: ReadMarks
     news: News
+    streams: Streams
 
     def page(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint for who is signed in; others sign in first and come back to it."""
 
         async def endpoint(request: Request) -> Response:
             visit = await self.visit(request)
-            if visit.session is None:
-                if request.headers.get("sec-fetch-mode", "navigate") != "navigate":
-                    return Response(status_code=401)  # a script asks, which cannot sign in
-                return RedirectResponse(sign_in_path(visit.address), status_code=303)
-            return await visit.finish(await handler(visit))
+            if visit.session is not None:
+                return await visit.finish(await handler(visit))
+            if request.headers.get("sec-fetch-mode", "navigate") != "navigate":
+                return Response(status_code=401)  # a script asks, which cannot sign in
+            if request.method == "POST":
+                raise HTTPException(401)  # its page holds what was sent
+            return RedirectResponse(sign_in_path(visit.address), status_code=303)
 
-        return endpoint
+        return _closing(endpoint)
 
     def open_page(self, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
         """An endpoint for everybody, signed in or not."""
@@ -72,7 +77,7 @@ class Site:
             visit = await self.visit(request)
             return await visit.finish(await handler(visit))
 
-        return endpoint
+        return _closing(endpoint)
 
     async def visit(self, request: Request) -> Visit:
         """Whose request this is. Raises `nats.errors.Error` when the broker does not say."""
@@ -115,9 +120,16 @@ class Visit:
 
     @property
     def address(self) -> str:
-        """The path and query that were asked for, to come back to."""
-        query = self.request.url.query
-        return own_path(quote(self.request.url.path) + (f"?{query}" if query else ""))
+        """The path and query that were asked for, to come back to. If they take only forms: where it was."""
+        asked = asked_for(self.request)
+        return asked if can_be_opened(self.request, asked) else self._came_from
+
+    @property
+    def _came_from(self) -> str:
+        """The page of ours that led here, else the first one."""
+        origin, referer = self.site.settings.origin, self.request.headers.get("referer", "")
+        page = own_path(referer.removeprefix(origin)) if referer.startswith(f"{origin}/") else HOME
+        return page if can_be_opened(self.request, page) else HOME
 
     @property
     def account(self) -> str | None:
@@ -214,6 +226,34 @@ class Visit:
 
 
 Handler = Callable[[Visit], Awaitable[Response]]
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def asked_for(request: Request) -> str:
+    """The path and query of a request, or the first page if that is no address of ours."""
+    query = request.url.query
+    return own_path(quote(request.url.path) + (f"?{query}" if query else ""))
+
+
+def can_be_opened(request: Request, address: str) -> bool:
+    """Whether there is a page at an address, as a link leads to one: by GET."""
+    if request.method in {"GET", "HEAD"} and address == asked_for(request):
+        return True
+    scope = {"type": "http", "method": "GET", "path": unquote(urlsplit(address).path)}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+
+def _closing(endpoint: Endpoint) -> Endpoint:
+    """The endpoint, after which no file of the request is left open."""
+
+    async def closing(request: Request) -> Response:
+        request.state.request = request  # the body of which the page of a failure may still have to read
+        try:
+            return await endpoint(request)
+        finally:
+            await request.close()
+
+    return closing
 
 
 def remember(response: Response, site: Site, cookie: str, value: str) -> None:

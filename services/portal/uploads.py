@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -66,30 +67,45 @@ async def upload(
     if len(there) + len(files) > MAX_ATTACHMENTS:
         problems.add(field, visit._("A message takes at most ten files."))
         return there
-    client = Attachments(visit.site.nc)
-    for number, file in enumerate(files):
+    client, told = Attachments(visit.site.nc), list[str]()
+    for file in files:
         name = _plain(file.filename or "")
         if not file.size:
-            problems.add(field, visit._("The file %s is empty.") % name)
+            told.append(visit._("The file %s is empty.") % name)
             continue
         if file.size > MAX_ATTACHMENT_BYTES:
-            problems.add(field, visit._("The file %s is larger than 10 MB.") % name)
+            told.append(visit._("The file %s is larger than 10 MB.") % name)
             continue
+        content = await file.read()
         try:
             attachment = await client.upload(
                 name,
-                await file.read(),
-                upload=f"{command}.{len(before) + number}",
+                content,
+                upload=f"{command}.{_digest(name, content)}",
                 account=account,
                 actor=actor,
             )
         except ServiceUnavailable:
             raise
         except RequestFailed as failed:
-            problems.add_failed(field, failed)
+            told.append(_why(failed, name, visit))
         else:
             there.append(Uploaded(attachment.id, attachment.name))
+    if told:
+        problems.add(field, " ".join(told))
     return there
+
+
+def _digest(name: str, content: bytes) -> str:
+    """Tells the files of a form apart: another one that is chosen after one was refused is another upload."""
+    return hashlib.sha256(name.encode() + b"\0" + content).hexdigest()[:24]
+
+
+def _why(failed: RequestFailed, name: str, visit: Visit) -> str:
+    """Why a file was not taken, with its name."""
+    said = Problems(visit.language)
+    said.add_failed(name, failed)
+    return said.by_field[name] if name in said.by_field[name] else f"{name}: {said.by_field[name]}"
 
 
 def _plain(name: str) -> str:

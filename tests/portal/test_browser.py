@@ -172,6 +172,78 @@ async def test_a_reply_whose_answer_was_lost_is_sent_once(system: System, chrome
     await person.close()
 
 
+async def test_what_is_added_to_a_reply_that_has_arrived_unheard_is_kept(
+    system: System, chrome: Browser
+) -> None:
+    number = await system.open(ANNA)
+    page = await _at(system, chrome, JAMES, f"/tickets/{number}")
+
+    async def unheard(route: Route) -> None:
+        await route.fetch(max_redirects=0)
+        await route.fulfill(status=204)  # the page stays, as after going back to it
+
+    await page.route("**/reply", unheard)
+    await page.get_by_label("Your reply").fill("One.")
+    async with page.expect_response("**/reply"):
+        await page.get_by_role("button", name="Send reply").click(no_wait_after=True)
+    await page.get_by_label("Your reply").press_sequentially(" Two.")
+    await page.unroute("**/reply")
+    await page.reload()
+    await expect(page.locator(".entry").last).to_contain_text("One.")
+    await expect(page.get_by_label("Your reply")).to_have_value("One. Two.")
+    await page.get_by_label("Your reply").fill("Two.")
+    await page.get_by_role("button", name="Send reply").click()
+    await expect(page.locator(".entry").last).to_contain_text("Two.")
+    assert (await system.ticket(number)).replies == 2
+    await page.context.close()
+
+
+async def test_a_reason_to_reopen_that_was_sent_does_not_come_back(system: System, chrome: Browser) -> None:
+    number = await system.open(ANNA)
+    await system.close(KATARZYNA, number)
+    page = await _at(system, chrome, JAMES, f"/tickets/{number}/reopen")
+    await page.get_by_label("Why should it be opened again?").fill("Not solved")
+    await page.get_by_role("button", name="Reopen").click()
+    await expect(page.locator(".entry").last).to_contain_text("Not solved")
+    await system.close(KATARZYNA, number)
+    await page.goto(f"/tickets/{number}/reopen")
+    await expect(page.get_by_label("Why should it be opened again?")).to_have_value("")
+    await page.context.close()
+
+
+async def test_a_draft_is_for_its_writer_only(system: System, chrome: Browser) -> None:
+    number = await system.open(ANNA)
+    page = await _at(system, chrome, JAMES, f"/tickets/{number}")
+    await page.get_by_label("Your reply").fill("Only mine")
+    for email, kept in ((ANNA, ""), (JAMES, "Only mine")):
+        await page.context.clear_cookies(name="casetrail")  # it has ended
+        signing_in = await page.context.new_page()
+        await signing_in.goto(f"/tickets/{number}")
+        await signing_in.get_by_role("button", name=email).click()
+        await expect(signing_in.get_by_label("Your reply")).to_have_value(kept)
+        await signing_in.close()
+    await page.context.close()
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "Object.defineProperty(window, 'localStorage', { get() { throw new Error('forbidden'); } })",
+        "for (const key of Object.keys(localStorage)) localStorage.setItem(key, '{')",
+    ],
+)
+async def test_a_store_that_is_of_no_use_breaks_nothing(system: System, chrome: Browser, broken: str) -> None:
+    number = await system.open(ANNA)
+    page = await _at(system, chrome, JAMES, f"/tickets/{number}")
+    await page.get_by_label("Your reply").fill("Some text")
+    await page.add_init_script(broken)
+    await page.reload()
+    await page.get_by_label("Your reply").fill("Some text after all")
+    await page.get_by_role("button", name="Send reply").click()
+    await expect(page.locator(".entry").last).to_contain_text("Some text after all")
+    await page.context.close()
+
+
 async def test_a_list_shows_new_tickets_by_itself(system: System, chrome: Browser) -> None:
     page = await _at(system, chrome, OLIVIA, "/tickets")
     await _live(page, "#news")

@@ -2,11 +2,11 @@
 import { initAll } from "./govuk.js";
 
 document.body.classList.add("js-enabled", "govuk-frontend-supported");
+document.addEventListener("htmx:after:swap", () => localTimes(document));
 initAll();
 localTimes(document);
 closeMenus();
 drafts();
-document.addEventListener("htmx:after:swap", () => localTimes(document));
 
 // Times, in the zone of whoever reads them.
 function localTimes(root) {
@@ -41,29 +41,65 @@ function closeMenus() {
   }
 }
 
-// What is being written survives a reload and a lost connection: kept in this browser until it was sent. It is
-// kept with its command id, so that sending it again after no answer came has one effect.
+// What is being written survives a reload, a lost connection and a session that ends: kept in this browser, for its
+// writer only, until it was sent. It is kept with its command id, so that sending it again after no answer came has
+// one effect; and with what was sent, so that what is written after that is not taken for it.
 function drafts() {
   const prefix = "casetrail-draft:";
   if (document.querySelector("[data-forget-drafts]")) {
-    for (const key of Object.keys(localStorage)) if (key.startsWith(prefix)) localStorage.removeItem(key);
+    for (const key of keysOf(prefix)) keep(key, null);
+  }
+  const own = `${prefix}${document.body.dataset.person}:`;
+  for (const key of keysOf(own)) {
+    const kept = read(key);
+    if (!kept?.command || !document.querySelector(`[data-command="${CSS.escape(kept.command)}"]`)) continue;
+    keep(key, kept.text === kept.sent ? null : { text: kept.text }); // it arrived; what was added will be another
   }
   for (const form of document.querySelectorAll("form[data-draft]")) {
-    const key = prefix + form.dataset.draft;
+    const key = own + form.dataset.draft;
     const text = form.querySelector("textarea");
     const command = form.elements.command_id;
-    const kept = JSON.parse(localStorage.getItem(key) ?? "null");
-    if (kept && document.querySelector(`[data-command="${CSS.escape(kept.command)}"]`)) {
-      localStorage.removeItem(key); // it arrived
-    } else if (kept && !text.value) {
+    const kept = read(key);
+    if (text.defaultValue) keep(key, { text: text.value, command: command.value });
+    else if (kept && !text.value) {
       text.value = kept.text;
-      command.value = kept.command;
+      if (kept.command) command.value = kept.command;
       const told = form.querySelector("[data-draft-restored]");
       if (told) told.hidden = false;
     }
     text.addEventListener("input", () => {
-      if (text.value) localStorage.setItem(key, JSON.stringify({ text: text.value, command: command.value }));
-      else localStorage.removeItem(key);
+      const draft = { text: text.value, command: command.value, sent: read(key)?.sent };
+      keep(key, text.value ? draft : null);
     });
+    form.addEventListener("submit", () => {
+      if (text.value) keep(key, { text: text.value, command: command.value, sent: text.value });
+    });
+  }
+}
+
+// The store of the browser, which may be forbidden, full or written by others: then there are no drafts.
+function keysOf(beginning) {
+  try {
+    return Object.keys(localStorage).filter((key) => key.startsWith(beginning));
+  } catch {
+    return [];
+  }
+}
+
+function read(key) {
+  try {
+    const kept = JSON.parse(localStorage.getItem(key));
+    return typeof kept?.text === "string" ? kept : null;
+  } catch {
+    return null;
+  }
+}
+
+function keep(key, draft) {
+  try {
+    if (draft) localStorage.setItem(key, JSON.stringify(draft));
+    else localStorage.removeItem(key);
+  } catch {
+    // What is typed stays on the page, and nowhere else.
   }
 }

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -36,7 +34,7 @@ async def ask(visit: Visit) -> Response:
 
 async def go_on(visit: Visit) -> Response:
     """From the text to the offers, and from an offer to its questions."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     if "change" in form:
         text, follows = forms.text(form, "text"), forms.text(form, "follows")
         return await _help(visit, text=text, follows=follows, wanted=forms.text(form, "account"))
@@ -76,11 +74,11 @@ async def _start(visit: Visit, form: FormData) -> Response:
     followed = await _followed(visit, follows)
     account = _account(visit, wanted, followed)
     # Of the same page another one can be chosen after going back: that is another draft.
-    chosen = hashlib.sha256("\0".join((forms.command_id(form), questionnaire, text)).encode(errors="replace"))
+    command = forms.command_id_of(forms.command_id(form), questionnaire, text)
     problems = Problems(visit.language)
     try:
         asked = requests.StartDraft(
-            command_id=chosen.hexdigest()[:32],
+            command_id=command,
             account=account,
             actor=visit.actor(),
             via=Via.PORTAL,

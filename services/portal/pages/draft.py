@@ -7,7 +7,6 @@ was saved meanwhile, and keeps what was typed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from pydantic import ValidationError
 from starlette.datastructures import FormData
@@ -32,8 +31,7 @@ from services.portal.failures import UNAVAILABLE
 from services.portal.forms import Problems
 from services.portal.questions import Filled
 from services.portal.site import Handler, Site, Visit
-
-MAX_TYPED_SHOWN: Final = 20
+from services.portal.unsent import held
 
 
 def routes(site: Site) -> list[Route]:
@@ -103,25 +101,30 @@ async def show(visit: Visit) -> Response:
 
 async def answer(visit: Visit) -> Response:
     """Answer a page and go on. Whatever comes of it, nothing that was typed is lost."""
+    form = await forms.sent(visit.request)
     address = DraftAddress.of(visit)
-    async with visit.request.form(max_files=forms.MAX_FILES, max_fields=forms.MAX_FIELDS) as form:
-        try:
-            return await _answered(visit, address, form)
-        except UNAVAILABLE:
-            return visit.render("draft_not_saved.html", status=503, fields=_fields(form), typed=_typed(form))
-        except Refused as refused:
-            if refused.reply.code not in {DRAFT_GONE, DRAFT_SUBMITTED}:
-                raise
-            ticket = address.to("ticket") if refused.reply.code == DRAFT_SUBMITTED else None
-            return visit.render(
-                "draft_gone.html", status=409, typed=_typed(form), ticket=ticket, address=None
-            )
+    try:
+        return await _answered(visit, address, form)
+    except UNAVAILABLE:
+        unsent = held(form)
+        return visit.render("draft_not_saved.html", status=503, unsent=unsent, again=address.path)
+    except Refused as refused:
+        code = refused.reply.code
+        if code not in {DRAFT_GONE, DRAFT_SUBMITTED, DRAFT_CHANGED, forms.REUSED}:
+            raise
+        return visit.render(
+            "draft_gone.html",
+            status=409,
+            typed=held(form).typed,
+            ticket=address.to("ticket") if code == DRAFT_SUBMITTED else None,
+            address=address if code in {DRAFT_CHANGED, forms.REUSED} else None,
+        )
 
 
 async def back(visit: Visit) -> Response:
     """To the page before. It overwrites nothing, so it goes back even when the draft has changed."""
     address = DraftAddress.of(visit)
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     page = page_named(forms.text(form, "page"))
     draft = await read_draft(visit, address)
     asked = requests.GoBack(
@@ -152,7 +155,7 @@ async def ask_to_discard(visit: Visit) -> Response:
 async def discard(visit: Visit) -> Response:
     """Throw it away."""
     address = DraftAddress.of(visit)
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     asked = requests.DiscardDraft(
         command_id=forms.command_id(form),
         account=address.account,
@@ -168,7 +171,9 @@ async def _answered(visit: Visit, address: DraftAddress, form: FormData) -> Resp
     page = page_named(forms.text(form, "page"))
     draft = await read_draft(visit, address, page)
     if draft.page is None or draft.page.link_id != page:
-        return visit.render("draft_gone.html", status=409, typed=_typed(form), ticket=None, address=address)
+        return visit.render(
+            "draft_gone.html", status=409, typed=held(form).typed, ticket=None, address=address
+        )
     sent = _Sent(
         page=page,
         revision=_revision(form, draft),
@@ -225,11 +230,11 @@ async def _save(visit: Visit, address: DraftAddress, sent: _Sent, problems: Prob
     except Malformed as malformed:
         questions.add_broken(problems, malformed, sent.items)
     except Refused as refused:
-        if refused.reply.code != DRAFT_CHANGED:
+        if refused.reply.code not in {DRAFT_CHANGED, forms.REUSED}:
             raise
         sent.draft = await read_draft(visit, address, sent.page)
         if sent.draft.page is None or sent.draft.page.link_id != sent.page:
-            raise
+            raise  # it is not asked any more
         sent.shown = sent.draft.page
         return _again(visit, address, sent, problems, status=409)
     else:
@@ -304,17 +309,3 @@ def _revision(form: FormData, draft: DraftShown) -> int:
     sent = forms.text(form, "revision")
     fits = sent.isascii() and sent.isdecimal() and 0 < len(sent) < 19 and int(sent) > 0
     return int(sent) if fits else draft.revision
-
-
-def _fields(form: FormData) -> list[tuple[str, str]]:
-    """All that was sent but files, to be sent once more."""
-    return [(name, value) for name, value in form.multi_items() if isinstance(value, str)]
-
-
-def _typed(form: FormData) -> list[str]:
-    """What a person typed, to be copied."""
-    return [
-        value
-        for name, value in _fields(form)
-        if name.startswith("a-") and value.strip() and value not in {"true", "false"}
-    ][:MAX_TYPED_SHOWN]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -61,7 +62,7 @@ async def show(visit: Visit) -> Response:
 
 async def express(visit: Visit) -> Response:
     """Send it. What was typed stays, whatever is wrong with it."""
-    sent = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    sent = await forms.sent(visit.request)
     token, command = forms.text(sent, "token"), forms.command_id(sent)
     problems = Problems(visit.language)
     try:
@@ -70,11 +71,12 @@ async def express(visit: Visit) -> Response:
         raise HTTPException(413) from None
     filled = Filled.typed(sent, form.items)
     try:
+        answers = filled.answers()
         asked = requests.ExpressInterest(
-            command_id=command,
+            command_id=forms.command_id_of(command, json.dumps(answers, sort_keys=True)),
             token=token,
             language=visit.language,
-            answers=filled.answers(),
+            answers=answers,
             website=forms.text(sent, "website")[:1000],
             address=visit.request.client.host if visit.request.client else "0.0.0.0",  # noqa: S104
         )
@@ -120,7 +122,7 @@ async def ask_to_confirm(visit: Visit) -> Response:
 
 async def confirm(visit: Visit) -> Response:
     """It is meant."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     token = forms.text(form, "token")
     try:
         await visit.ask(

@@ -31,7 +31,7 @@ async def show(visit: Visit) -> Response:
 
 async def accept(visit: Visit) -> Response:
     """Become a member, and go to the account's tickets."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     token = visit.request.query_params.get("token", "")
     problems = Problems(visit.language)
     try:

@@ -13,11 +13,14 @@ from functools import partial
 from typing import Final
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from contracts.access.roles import Permission
 from contracts.client import Refused, ServiceUnavailable
+from services.portal.failures import BROKER_AWAY
 from services.portal.reading import read_events, read_ticket
 from services.portal.sides import PARTNER, Side
 from services.portal.site import Site, Visit
@@ -109,13 +112,32 @@ def stream(
         try:
             async with asyncio.timeout(LASTS_S), contextlib.aclosing(watched):
                 async for position in watched:
+                    if await visit.site.signin.session(visit.request) is None:  # signed out meanwhile
+                        yield _GONE
+                        return
                     async for event in events(position):
                         yield event
-        except TimeoutError:
+        except BROKER_AWAY:  # among them TimeoutError: it has lasted its time
             return
         except (Refused, errors.Refused):
             yield _GONE
         except (ServiceUnavailable, errors.Unavailable):
             return  # the browser comes back, and tells up to where it has everything
 
-    return EventSourceResponse(told(), ping=_PING_S, headers={"x-accel-buffering": "no"})
+    return _Stream(visit, told())
+
+
+class _Stream(EventSourceResponse):
+    """A stream that counts as one of its session's for as long as it lasts."""
+
+    def __init__(self, visit: Visit, told: AsyncGenerator[ServerSentEvent, None]) -> None:
+        super().__init__(told, ping=_PING_S, headers={"x-accel-buffering": "no"})
+        self._streams = visit.site.streams
+        self._session = None if visit.session is None else (visit.session.person, visit.session.issued_at)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """As ASGI has it. Raises HTTPException when there are too many."""
+        if (status := self._streams.refuses(self._session)) is not None:
+            raise HTTPException(status)
+        with self._streams.one(self._session):
+            await super().__call__(scope, receive, send)

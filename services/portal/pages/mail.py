@@ -40,7 +40,7 @@ async def ask(visit: Visit) -> Response:
 
 async def stop(visit: Visit) -> Response:
     """No more of them."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     is_one_click = form.multi_items() == ONE_CLICK
     if not is_one_click and not is_from_own_page(visit.request.headers, visit.site.settings.origin):
         raise HTTPException(403)

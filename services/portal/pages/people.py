@@ -71,7 +71,7 @@ async def ask_whom(visit: Visit) -> Response:
 async def invite(visit: Visit) -> Response:
     """Invite somebody. An e-mail with a link tells them."""
     account = _managed(visit)
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     email, role = forms.text(form, "email").strip(), forms.text(form, "role")
     problems = Problems(visit.language)
     if not email:
@@ -109,7 +109,7 @@ async def ask_role(visit: Visit) -> Response:
 async def change_role(visit: Visit) -> Response:
     """Another role from now on."""
     account = _managed(visit)
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     person = await _one(visit, account, MembershipStatus.MEMBER)
     role = forms.text(form, "role")
     problems = Problems(visit.language)
@@ -145,7 +145,7 @@ async def ask_to_remove(visit: Visit) -> Response:
 async def remove(visit: Visit) -> Response:
     """No access from now on. Sent again, it is answered as before, though the person is a member no more."""
     account, person = _removed_from(visit), str(visit.request.path_params["person"])
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     problems = Problems(visit.language)
     try:
         asked = requests.RemoveMember(
@@ -177,7 +177,7 @@ async def ask_to_withdraw(visit: Visit) -> Response:
 async def withdraw(visit: Visit) -> Response:
     """The link in the e-mail is good for nothing from now on. Sent again, it is answered as before."""
     account = _managed(visit)
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     problems = Problems(visit.language)
     try:
         asked = requests.WithdrawInvitation(

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from contracts.wording import LANGUAGES
+from services.portal import forms
 from services.portal.site import ACCOUNT_COOKIE, LANGUAGE_COOKIE, Site, Visit, remember
 from services.signin.returning import own_path
 
@@ -20,7 +21,7 @@ def routes(site: Site) -> list[Route]:
 
 async def choose_language(visit: Visit) -> Response:
     """Speak another language from now on."""
-    form = await visit.request.form()
+    form = await forms.sent(visit.request)
     response = visit.redirect(own_path(str(form.get("return_to", ""))))
     if (language := str(form.get("language"))) in LANGUAGES:
         remember(response, visit.site, LANGUAGE_COOKIE, language)
@@ -29,7 +30,7 @@ async def choose_language(visit: Visit) -> Response:
 
 async def choose_account(visit: Visit) -> Response:
     """Work in another of one's accounts from now on."""
-    form = await visit.request.form()
+    form = await forms.sent(visit.request)
     response = visit.redirect("/tickets")
     if (account := str(form.get("account"))) in visit.person.memberships:
         remember(response, visit.site, ACCOUNT_COOKIE, account)

@@ -37,7 +37,7 @@ async def profile(visit: Visit) -> Response:
 
 async def change(visit: Visit) -> Response:
     """Whatever was sent: the name, the e-mails, or the end of other sessions."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     if "session" in form:
         return await _sign_out(visit, forms.text(form, "session"))
     return await (_change_mail(visit, form) if "mail" in form else _change_name(visit, form))

@@ -40,7 +40,7 @@ async def check(visit: Visit) -> Response:
 async def submit(visit: Visit) -> Response:
     """Ask for the ticket."""
     address = DraftAddress.of(visit)
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     revision = forms.text(form, "revision")
     if not (revision.isascii() and revision.isdecimal() and 0 < len(revision) < 19 and int(revision)):
         return await _check(visit, address)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Final
 
 from pydantic import ValidationError
 from starlette.responses import Response
 from starlette.routing import Route
 
-from contracts.client import RequestFailed, ServiceFault, ServiceUnavailable
+from contracts.client import Refused, RequestFailed, ServiceFault, ServiceUnavailable
 from contracts.tickets import requests
 from contracts.tickets.events import CloseReason
 from contracts.tickets.requests import TicketStatus
 from services.portal import forms
 from services.portal.forms import Problems
+from services.portal.pages import ticket as ticket_page
 from services.portal.reading import read_ticket
 from services.portal.sides import PARTNER, Side
 from services.portal.site import Site, Visit
+
+_OPEN_ALREADY: Final = frozenset({forms.REUSED, "ticket_is_open"})
 
 
 def routes(site: Site, side: Side = PARTNER) -> list[Route]:
@@ -42,7 +46,7 @@ async def ask_to_reopen(visit: Visit, *, side: Side) -> Response:
 
 async def close(visit: Visit, *, side: Side) -> Response:
     """Close it, with a reason and a note."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     reason, note, command = forms.text(form, "reason"), forms.text(form, "note"), forms.command_id(form)
     ticket = await read_ticket(visit, side)
     problems = Problems(visit.language)
@@ -65,7 +69,16 @@ async def close(visit: Visit, *, side: Side) -> Response:
         except (ServiceUnavailable, ServiceFault):
             raise
         except RequestFailed as failed:
-            problems.add_failed("", failed)
+            if failed.reply.code == forms.REUSED:
+                command = forms.new_command_id()
+                problems.add(
+                    "note",
+                    visit._(
+                        "The ticket was closed with an earlier version of this note, which stands on it."
+                    ),
+                )
+            else:
+                problems.add_failed("", failed)
     return await _asked(
         visit, side, "close.html", problems=problems, reason=reason, text=note, command=command
     )
@@ -73,7 +86,7 @@ async def close(visit: Visit, *, side: Side) -> Response:
 
 async def reopen(visit: Visit, *, side: Side) -> Response:
     """Open it again, with a reason, which is the next message on it."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     text, command = forms.text(form, "text"), forms.command_id(form)
     ticket = await read_ticket(visit, side)
     problems = Problems(visit.language)
@@ -91,6 +104,18 @@ async def reopen(visit: Visit, *, side: Side) -> Response:
         problems.add_invalid(invalid, {"reason": visit._("Your message")})
     except (ServiceUnavailable, ServiceFault):
         raise
+    except Refused as refused:
+        if refused.reply.code not in _OPEN_ALREADY:
+            problems.add_failed("", refused)
+        else:
+            problems.add(
+                "text",
+                visit._(
+                    "The ticket was opened again before. "
+                    "Send this text as a reply, unless it stands there already."
+                ),
+            )
+            return await ticket_page.page(visit, side, 409, problems, text)
     except RequestFailed as failed:
         problems.add_failed("", failed)
     return await _asked(visit, side, "reopen.html", problems=problems, text=text, command=command)

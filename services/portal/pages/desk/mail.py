@@ -87,7 +87,7 @@ async def choose(visit: Visit) -> Response:
 
 async def put(visit: Visit) -> Response:
     """Put it on the ticket, as the agent's reply that says whom it is from."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     number, command = forms.text(form, "number"), forms.command_id(form)
     problems = Problems(visit.language)
     ticket = await _ticket(visit, number, problems)
@@ -115,7 +115,7 @@ async def put(visit: Visit) -> Response:
 
 async def dismiss(visit: Visit) -> Response:
     """Take it off the list; it is kept."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     problems = Problems(visit.language)
     try:
         settled = await _settle(visit, forms.command_id(form))

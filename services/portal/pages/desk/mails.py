@@ -51,7 +51,7 @@ async def given_up(visit: Visit) -> Response:
 
 async def send_again(visit: Visit) -> Response:
     """Send one once more."""
-    form = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    form = await forms.sent(visit.request)
     mail = forms.text(form, "mail")
     problems = Problems(visit.language)
     try:

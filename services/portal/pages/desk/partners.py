@@ -96,7 +96,7 @@ async def ask(visit: Visit) -> Response:
 
 async def admit(visit: Visit) -> Response:
     """Make the account, and invite its first administrator."""
-    sent = await visit.request.form(max_files=0, max_fields=forms.MAX_FIELDS)
+    sent = await forms.sent(visit.request)
     form = _Form(
         account=forms.text(sent, "account").strip().lower(),
         name=forms.text(sent, "name").strip(),
@@ -129,6 +129,7 @@ async def admit(visit: Visit) -> Response:
         raise
     except RequestFailed as failed:
         problems.add_failed("account", failed)
+        form.command = forms.new_command_id()  # this one had no effect, or had one with other fields
         return _page(visit, ticket, form, problems)
     visit.wrote("access", done.position)
     await visit.site.guard.reach(done.position)

@@ -35,15 +35,14 @@ def routes(site: Site) -> list[Route]:
 
 async def reply_and_close(visit: Visit) -> Response:
     """Send the reply, as the page of the ticket does; then close."""
-    reason = str(visit.request.path_params["reason"])
+    form = await forms.sent(visit.request)
+    reason, sent = str(visit.request.path_params["reason"]), forms.text(form, "command_id")
     if reason not in {each.value for each in DESK.close_reasons}:
         raise HTTPException(404)
-    async with visit.request.form(max_files=forms.MAX_FILES, max_fields=forms.MAX_FIELDS) as form:
-        sent = forms.text(form, "command_id")
-        if not await _is_replied(visit, sent):
-            answer = await ticket_page.reply(visit, side=DESK)
-            if answer.status_code != _SENT:
-                return answer  # nothing was done; it has all that was written
+    if not await _is_replied(visit, sent):
+        answer = await ticket_page.reply(visit, side=DESK)
+        if answer.status_code != _SENT:
+            return answer  # nothing was done; it has all that was written
     command = forms.second_command_id(sent)
     try:
         ticket = await read_ticket(visit, DESK)

@@ -123,9 +123,12 @@ async def test_the_same_address_in_another_spelling_is_the_same_person(caller: C
     assert (await caller.refused("invite", **again)).code == "already_member"
 
 
-@pytest.mark.parametrize(
-    "bend", [lambda t: t[:-1] + ("A" if t[-1] != "A" else "B"), lambda t: "x" + t, lambda t: "ł"]
-)
+def _other_signature(token: str) -> str:
+    """The last character but one is another: of the last one, base64 leaves two bits unread."""
+    return token[:-2] + ("A" if token[-2] != "A" else "B") + token[-1]
+
+
+@pytest.mark.parametrize("bend", [_other_signature, lambda t: "x" + t, lambda t: "ł"])
 async def test_a_forged_link_is_worth_nothing(caller: Caller, bend: Callable[[str], str]) -> None:
     await caller.register()
     forged = bend((await caller.invite("ola"))["token"])

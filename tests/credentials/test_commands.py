@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -277,7 +278,8 @@ def test_the_secret_goes_where_it_was_asked_to_and_nowhere_else(
     elsewhere = [path for path in embedded.data.rglob("*") if path.is_file() and path.parent not in own]
     assert len(elsewhere) > 5
     for path in (*elsewhere, embedded.printed):
-        assert not SECRET.search(path.read_text("latin-1")), path
+        with contextlib.suppress(FileNotFoundError):  # the server writes beside a file, and renames
+            assert not SECRET.search(path.read_text("latin-1")), path
 
 
 def test_people_are_told_in_their_language(embedded: System, name: str, create: Callable[..., Path]) -> None:

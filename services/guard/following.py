@@ -26,8 +26,9 @@ from services.runtime.streams import StreamsUnavailable, replicated, stream_info
 
 _RETRY_S: Final = 0.5
 _ASK_EVERY_S: Final = 0.5
-_LAG_S: Final = 3.0
-"""How long a server of a cluster is given to hear who leads the stream now, or to catch up with it."""
+_LAG_S: Final = 30.0
+"""How long a server of a cluster is given to hear who leads the stream now, or to catch up with it. Nobody is
+let do anything meanwhile, once the picture is too old."""
 _LOOK_EVERY_S: Final = 0.1
 
 _AT_ONCE: Final = 2000
@@ -180,7 +181,7 @@ class Following:
                 raise AccessLogReplaced(f"{ACCESS.name} is another stream than before")
             if position <= end:
                 break
-            await asyncio.sleep(_LAG_S / 10)
+            await asyncio.sleep(_ASK_EVERY_S)
         self._created = created
         self._told = asked_at, end
         self._note_if_complete()

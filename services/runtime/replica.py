@@ -46,6 +46,8 @@ _RETRY_S: Final = 0.5
 _CUT_OFF_AFTER_S: Final = 5.0
 _LAG_S: Final = 3.0
 """How long a server of a cluster is given to hear who leads the stream now, or to catch up with it."""
+_LAG_WHILE_RUNNING_S: Final = 30.0
+"""As much for a replica that has answered already: it is not ready meanwhile, and to end costs more."""
 
 ReadT = TypeVar("ReadT")
 
@@ -158,7 +160,7 @@ class Replica:
 
     async def _about_the_stream(self) -> dict[str, Any]:
         """As `stream_info`, but not from a server of a cluster that does not know the log's end any more."""
-        deadline = time.monotonic() + _LAG_S
+        deadline = time.monotonic() + (_LAG_WHILE_RUNNING_S if self._caught_up.is_set() else _LAG_S)
         while True:
             about = await stream_info(self._nc, self._stream)
             lags = self.position > int(about["state"]["last_seq"]) and replicated(about)
